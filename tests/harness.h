@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What every unit test program shares: TAP output with one line for each case, and helpers for vectors.
+ *
+ *     START_TEST(...) ... END_TEST
+ *     int main(void) { TCase *t = em_case("cursor"); tcase_add_test(t, ...); return em_run(); }
+ */
+#ifndef EM_TESTS_HARNESS_H
+#define EM_TESTS_HARNESS_H
+
+#include <check.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A new case of this program's suite. Time-out 60 s; runs forked unless CK_FORK=no. */
+TCase *em_case(const char *name);
+
+/* Runs everything and prints TAP. Returns main's exit status. */
+int em_run(void);
+
+/* Hex text (blanks and newlines allowed) to bytes; aborts on bad text or lack of room. Returns the number of bytes. */
+size_t em_unhex(const char *hex, uint8_t *to, size_t size);
+
+/* The whole file, path relative to tests/. *n = its size; the bytes are NUL-terminated behind it. The caller frees. Aborts if unreadable. */
+char *em_slurp(const char *path, size_t *n);
+
+#endif
