@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Log lines to standard error, one write each. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static enum em_log_level limit = EM_LOG_INFO;
+
+void em_log_set_level(enum em_log_level level)
+{
+    limit = level;
+}
+
+enum em_log_level em_log_level(void)
+{
+    return limit;
+}
+
+void em_log(enum em_log_level level, const char *fmt, ...)
+{
+    static const struct {
+        const char *word;
+        int priority; /* sd-daemon(3) */
+    } levels[] = { { "error", 3 }, { "warning", 4 }, { "info", 6 }, { "debug", 7 } };
+    char line[EM_LOG_LINE_MAX], time[EM_TIME_TEXT_MAX];
+    struct buf b = buf_over(line, sizeof line - 1);
+    va_list ap;
+    ssize_t written;
+
+    if (level > limit)
+        return;
+    if (getenv("JOURNAL_STREAM")) {
+        buf_print(&b, "<%d>", levels[level].priority);
+    } else {
+        em_time_text(em_clock_system.wall_us(NULL), time);
+        buf_print(&b, "%s %s: ", time, levels[level].word);
+    }
+    va_start(ap, fmt);
+    b.n += (size_t)vsnprintf(line + b.n, sizeof line - 1 - b.n, fmt, ap);
+    va_end(ap);
+    if (b.n > sizeof line - 2)
+        b.n = sizeof line - 2;
+    line[b.n] = '\n';
+    written = write(STDERR_FILENO, line, b.n + 1);
+    (void)written; /* there is no better place to complain to */
+}
