@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Every quantity that a user can see, once. A new counter is a struct member in rows.h and a line here; the MIB, the
+ * metrics, the JSON and the field reference follow. Sub-ids are never reused; lines are in sub-id order. */
+#include "model/catalogue.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "model/rows.h"
+
+#define F(id, k, member, ...)                                                                                \
+    {                                                                                                        \
+        .json = #member, .kind = EM_KIND_##k, .subid = id, .off = offsetof(struct ROW, member),              \
+        .size = sizeof((struct ROW *)0)->member, __VA_ARGS__                                                 \
+    }
+
+#define ROW em_totals
+static const struct em_field totals[] = {
+    F(1, COUNTER, code_23, .snmp = "Code23Failures", .metric = "code23_failures", .unit = "calls",
+      .help = "Calls with at least one report of diagnostic code 23: media connectivity failed while one "
+              "endpoint was "
+              "inside and the other remote. Each call counts once, however often it was logged."),
+    F(2, COUNTER, tcp_nat_check, .snmp = "TcpNatCheckFailures", .metric = "tcp_nat_check_failures",
+      .unit = "calls",
+      .help = "Calls with ICE warning bit 0x100 (TCP NAT connectivity failed) in any report. The bit alone "
+              "may be benign."),
+    F(3, COUNTER, code_23_tcp_nat, .snmp = "Code23TcpNatFailures", .metric = "code23_tcp_nat_failures",
+      .unit = "calls",
+      .help = "Calls that have both diagnostic code 23 and ICE warning bit 0x100. This is the counter to "
+              "alarm on."),
+    F(4, COUNTER, media_failures, .snmp = "MediaFailures", .metric = "media_failures", .unit = "calls",
+      .help = "Calls with at least one diagnostic code that means a media failure (21 to 34)."),
+    F(5, COUNTER, reports, .snmp = "Reports", .metric = "reports", .unit = "reports",
+      .help = "Diagnostics headers, or their equivalents, seen in all sources."),
+    F(6, COUNTER, duplicates, .snmp = "DuplicateReports", .metric = "duplicate_reports", .unit = "reports",
+      .help = "Reports whose call, code, side, media and ICE value were all seen before."),
+    F(7, COUNTER, unkeyed, .snmp = "UnkeyedReports", .metric = "unkeyed_reports", .unit = "reports",
+      .help = "Reports that no Call-ID could be tied to. They are in no other call counter."),
+    F(8, COUNTER, malformed, .snmp = "MalformedMessages", .metric = "malformed_messages", .unit = "messages",
+      .help = "Messages that were framed as such but not understood."),
+    F(9, COUNTER, calls, .snmp = "Calls", .metric = "calls", .unit = "calls",
+      .help = "Distinct Call-IDs with a report."),
+    F(10, COUNTER, messages, .snmp = "Messages", .metric = "messages", .unit = "messages",
+      .help = "Messages read in all sources."),
+    F(11, COUNTER, bytes, .snmp = "Bytes", .metric = "read_bytes", .unit = "bytes",
+      .help = "Bytes read from all sources."),
+    F(12, STAMP, discontinuity_time, .snmp = "DiscontinuityTime",
+      .help =
+          "The value of sysUpTime when a counter of this module last suffered a discontinuity other than a "
+          "re-initialization of the management system, such as the start with a new database. Zero if that "
+          "was before "
+          "the agent started."),
+};
+#undef ROW
+
+/* One window gauge; WINDOW is written three times for each counter below, the texts once. */
+#define ROW em_windows
+#define WINDOW(id, counter, object, what, suffix, Suffix, words)                                             \
+    F(id, GAUGE, counter##_##suffix, .snmp = object Suffix, .metric = "recent_" #counter "_calls",           \
+      .label = "window=\"" #suffix "\"", .unit = "calls", .help = what " in the last " words ".")
+#define WINDOWS(id, counter, object, what)                                                                   \
+    WINDOW(id, counter, object, what, 5m, "Last5Minutes", "5 minutes"),                                      \
+        WINDOW(id + 1, counter, object, what, 1h, "LastHour", "hour"),                                       \
+        WINDOW(id + 2, counter, object, what, 1d, "LastDay", "day")
+static const struct em_field windows[] = {
+    WINDOWS(1, code_23, "Code23", "Calls that failed with diagnostic code 23"),
+    WINDOWS(4, tcp_nat_check, "TcpNatCheck", "Calls with ICE warning bit 0x100"),
+    WINDOWS(7, code_23_tcp_nat, "Code23TcpNat",
+            "Calls with both diagnostic code 23 and ICE warning bit 0x100"),
+    WINDOWS(10, media_failures, "MediaFailures", "Calls with a media failure"),
+};
+#undef ROW
+
+#define ROW em_daemon
+static const struct em_field daemon_fields[] = {
+    F(1, TEXT, version, .snmp = "Version", .label = "version", .help = "Version of edgemediad."),
+    F(2, TIME, start_time, .snmp = "StartTime", .metric = "start_timestamp_seconds",
+      .help = "When edgemediad started."),
+    F(3, TIME, config_time, .snmp = "ConfigTime", .metric = "config_timestamp_seconds",
+      .help = "When the configuration in force was read."),
+    F(4, TIME, snapshot_time, .snmp = "SnapshotTime", .metric = "snapshot_timestamp_seconds",
+      .help = "The moment that all values of one answer belong to."),
+    F(5, GAUGE, edges, .snmp = "Edges", .metric = "edges", .help = "Configured edges."),
+    F(6, GAUGE, checks, .snmp = "Checks", .metric = "checks",
+      .help = "Rows of the check table: checks times addresses."),
+    F(7, GAUGE, checks_up, .snmp = "ChecksUp", .metric = "checks_up",
+      .help = "Checks whose verdict is ok or degraded."),
+    F(8, GAUGE, checks_down, .snmp = "ChecksDown", .metric = "checks_down",
+      .help = "Checks whose verdict is neither ok nor degraded nor untested."),
+    F(9, GAUGE, checks_untested, .snmp = "ChecksUntested", .metric = "checks_untested",
+      .help = "Checks that no probe has ended for yet."),
+    F(10, GAUGE, sources, .snmp = "Sources", .metric = "sources", .help = "Configured evidence sources."),
+    F(11, GAUGE, sources_failed, .snmp = "SourcesFailed", .metric = "sources_failed",
+      .help = "Evidence sources that cannot be read."),
+};
+#undef ROW
+
+#define ROW em_edge_row
+static const struct em_field edge_fields[] = {
+    F(1, INDEX, edge, .snmp = "Index",
+      .help = "Number of the edge. It survives restarts and is never reused."),
+    F(2, TEXT, name, .snmp = "Name", .label = "edge", .help = "Configured name of the edge."),
+    F(3, ENUM, verdict, .snmp = "Verdict", .names = &em_verdict_names,
+      .help = "The worst verdict of its checks."),
+    F(4, GAUGE, checks, .snmp = "Checks", .metric = "edge_checks",
+      .help = "Checks of this edge, one for each address."),
+    F(5, GAUGE, checks_up, .snmp = "ChecksUp", .metric = "edge_checks_up",
+      .help = "Checks of this edge whose verdict is ok or degraded."),
+    F(6, TIME, changed_time, .snmp = "ChangedTime", .help = "When the verdict last changed."),
+};
+#undef ROW
+
+#define ROW em_check_row
+#define PHASE(id, member, object, word, text)                                                                \
+    F(id, GAUGE, member, .snmp = object, .metric = "check_phase_seconds", .label = "phase=\"" word "\"",     \
+      .unit = "microseconds", .flags = EM_FIELD_ABSENT_IF_ZERO,                                              \
+      .help = "Time that each phase of the last probe took. " text " Zero if the probe did not get there.")
+static const struct em_field check_fields[] = {
+    F(0, INDEX, edge, .snmp = "emEdgeIndex", .flags = EM_FIELD_FOREIGN_INDEX,
+      .help = "The edge that the check belongs to."),
+    F(1, INDEX, check, .snmp = "Index",
+      .help = "Number of the check within its edge. It survives restarts and is never reused."),
+    F(2, INDEX, address_index, .snmp = "AddressIndex",
+      .help = "Number of the address within its check. It survives restarts and is never reused."),
+    F(3, TEXT, edge_name, .snmp = "EdgeName", .label = "edge", .help = "Configured name of the edge."),
+    F(4, TEXT, name, .snmp = "Name", .label = "check", .help = "Configured name of the check."),
+    F(5, TEXT, uri, .snmp = "Uri", .help = "What is tested, as it is configured."),
+    F(6, TEXT, address, .snmp = "Address", .label = "address",
+      .help = "The address that is tested, as text. Empty while the name has not resolved."),
+    F(7, NUMBER, port, .snmp = "Port", .help = "The port that is tested."),
+    F(8, ENUM, transport, .snmp = "Transport", .names = &em_transport_names,
+      .help = "The transport of the check."),
+    F(9, ENUM, dialect, .snmp = "Dialect", .names = &em_dialect_names,
+      .help = "The dialect of STUN that is spoken."),
+    F(10, ENUM, verdict, .snmp = "Verdict", .names = &em_verdict_names,
+      .help = "What the last probe came to."),
+    F(11, GAUGE, up, .snmp = "Up", .metric = "check_up",
+      .help = "1 if the verdict is ok or degraded, else 0."),
+    F(12, TEXT, reason, .snmp = "Reason", .help = "Why the verdict is what it is."),
+    F(13, TIME, probe_time, .snmp = "ProbeTime", .metric = "check_last_probe_timestamp_seconds",
+      .help = "When the last probe ended."),
+    F(14, TIME, changed_time, .snmp = "ChangedTime", .help = "When the verdict last changed."),
+    F(15, COUNTER, probes, .snmp = "Probes", .metric = "check_probes", .help = "Probes that ended."),
+    F(16, COUNTER, failed_probes, .snmp = "FailedProbes", .metric = "check_failed_probes",
+      .help = "Probes that ended with a verdict other than ok or degraded."),
+    F(17, GAUGE, rtt_us, .snmp = "Rtt", .metric = "check_rtt_seconds", .unit = "microseconds",
+      .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "Round trip of the last answered request. Zero if there was no answer."),
+    PHASE(18, resolve_us, "ResolveTime", "resolve", "This is the time to resolve the name."),
+    PHASE(19, connect_us, "ConnectTime", "connect", "This is the time of the TCP handshake."),
+    PHASE(20, tls_us, "TlsTime", "tls", "This is the time of the TLS handshake."),
+    PHASE(21, stun_us, "StunTime", "stun", "This is the time from the first STUN request to its answer."),
+    PHASE(22, allocate_us, "AllocateTime", "allocate", "This is the time to make the allocation."),
+    PHASE(23, relay_us, "RelayTime", "relay", "This is the time of the data through the relay."),
+    F(24, COUNTER, stun_retransmits, .snmp = "StunRetransmits", .metric = "stun_retransmits",
+      .help = "STUN requests over UDP that were sent again."),
+    F(25, COUNTER, tcp_retransmits, .snmp = "TcpRetransmits", .metric = "tcp_retransmits", .unit = "segments",
+      .help = "TCP segments that this machine had to send again to the edge."),
+    F(26, TEXT, mapped_address, .snmp = "MappedAddress", .help = "Our address as the server sees it."),
+    F(27, TEXT, relayed_address, .snmp = "RelayedAddress", .help = "The address that the server allocated."),
+    F(28, TEXT, software, .snmp = "Software", .help = "What the server says that it is."),
+};
+#undef ROW
+
+#define ROW em_source_row
+static const struct em_field source_fields[] = {
+    F(1, INDEX, source, .snmp = "Index",
+      .help = "Number of the source. It survives restarts and is never reused."),
+    F(2, TEXT, name, .snmp = "Name", .label = "source", .help = "Configured name of the source."),
+    F(3, ENUM, type, .snmp = "Type", .names = &em_source_type_names, .help = "What kind of source it is."),
+    F(4, ENUM, state, .snmp = "State", .names = &em_source_state_names, .help = "How the source stands."),
+    F(5, TEXT, location, .snmp = "Location", .help = "Where it reads from: a path, a pattern or an address."),
+    F(6, TEXT, error, .snmp = "Error", .help = "Why it cannot be read. Empty if it can."),
+    F(7, GAUGE, files, .snmp = "Files", .metric = "source_files", .unit = "files",
+      .help = "Files that are being read."),
+    F(8, GAUGE, lag_bytes, .snmp = "Lag", .metric = "source_lag_bytes", .unit = "bytes",
+      .help = "Bytes that are there and not read yet."),
+    F(9, COUNTER, bytes, .snmp = "Bytes", .metric = "source_read_bytes", .unit = "bytes",
+      .help = "Bytes read from the source."),
+    F(10, COUNTER, messages, .snmp = "Messages", .metric = "source_messages", .unit = "messages",
+      .help = "Messages read from the source."),
+    F(11, COUNTER, reports, .snmp = "Reports", .metric = "source_reports", .unit = "reports",
+      .help = "Reports seen in the source."),
+    F(12, COUNTER, duplicates, .snmp = "DuplicateReports", .metric = "source_duplicate_reports",
+      .unit = "reports", .help = "Reports of the source that were known already."),
+    F(13, COUNTER, unkeyed, .snmp = "UnkeyedReports", .metric = "source_unkeyed_reports", .unit = "reports",
+      .help = "Reports of the source without a Call-ID."),
+    F(14, COUNTER, malformed, .snmp = "MalformedMessages", .metric = "source_malformed_messages",
+      .unit = "messages", .help = "Messages of the source that were not understood."),
+    F(15, TIME, read_time, .snmp = "ReadTime", .metric = "source_last_read_timestamp_seconds",
+      .help = "When something was last read from the source."),
+    F(16, TIME, report_time, .snmp = "ReportTime", .metric = "source_last_report_timestamp_seconds",
+      .help = "When the last report of the source was read."),
+};
+#undef ROW
+
+#define ROW em_code_row
+static const struct em_field code_fields[] = {
+    F(1, INDEX, code, .snmp = "Index", .flags = EM_FIELD_NO_JSON,
+      .help = "The diagnostic code plus one, since an index is never zero."),
+    F(2, NUMBER, number, .snmp = "Number", .label = "code", .help = "The diagnostic code."),
+    F(3, TEXT, meaning, .snmp = "Meaning", .help = "What the code means."),
+    F(4, ENUM, code_class, .snmp = "Class", .names = &em_code_class_names,
+      .help = "What a call with this code counts as."),
+    F(5, COUNTER, calls, .snmp = "Calls", .metric = "call_failures", .unit = "calls",
+      .help = "Calls with at least one report of this diagnostic code. Informational codes have a row too; "
+              "they are no failures."),
+};
+#undef ROW
+
+#define ROW em_ice_row
+static const struct em_field ice_fields[] = {
+    F(1, INDEX, bit, .snmp = "Index", .flags = EM_FIELD_NO_JSON,
+      .help = "Number of the bit, from 1 for 0x1 to 32 for 0x80000000."),
+    F(2, TEXT, value, .snmp = "Value", .label = "warning", .help = "The bit in hexadecimal, such as 0x100."),
+    F(3, TEXT, name, .snmp = "Name", .label = "name", .help = "Short name of the warning."),
+    F(4, TEXT, text, .snmp = "Text", .help = "What the warning means."),
+    F(5, ENUM, benign, .snmp = "Benign", .names = &em_truth_names,
+      .help = "True if the warning can occur in calls that work."),
+    F(6, COUNTER, calls, .snmp = "Calls", .metric = "ice_warnings", .unit = "calls",
+      .help = "Calls with this ICE warning bit in any report. Each call counts once for a bit."),
+};
+#undef ROW
+
+#define ROW em_media_row
+static const struct em_field media_fields[] = {
+    F(1, INDEX, media, .snmp = "Index", .flags = EM_FIELD_NO_JSON, .help = "Number of the kind of media."),
+    F(2, TEXT, name, .snmp = "Name", .label = "media",
+      .help = "The kind of media, such as application-sharing."),
+    F(3, COUNTER, calls, .snmp = "Calls", .metric = "media_call_failures", .unit = "calls",
+      .help = "Calls with a media failure whose reports name this kind of media."),
+};
+#undef ROW
+
+#define ROW em_failure_row
+static const struct em_field failure_fields[] = {
+    F(1, INDEX, failure, .snmp = "Index", .flags = EM_FIELD_NO_JSON,
+      .help = "Number of the failure. It counts up; a new row never takes the number of an older one."),
+    F(2, TIME, time, .snmp = "Time",
+      .help = "When the call failed, by the record. All zeros if the record does not tell."),
+    F(3, TEXT, call_id, .snmp = "CallId", .help = "Call-ID, cut to 255 octets."),
+    F(4, TEXT, cseq, .snmp = "CSeq", .help = "CSeq of the message that carried the report."),
+    F(5, NUMBER, code, .snmp = "Code", .help = "The diagnostic code."),
+    F(6, ENUM, code_class, .snmp = "Class", .names = &em_code_class_names, .flags = EM_FIELD_NO_JSON,
+      .help = "What the code counts as."),
+    F(7, TEXT, reason, .snmp = "Reason", .help = "Reason text of the report."),
+    F(8, ENUM, side, .snmp = "Side", .names = &em_side_names, .help = "Which side of the call reported."),
+    F(9, ENUM, media, .snmp = "Media", .names = &em_media_names, .help = "The kind of media that failed."),
+    F(10, ENUM, ice_known, .snmp = "IceKnown", .names = &em_truth_names, .flags = EM_FIELD_NO_JSON,
+      .help = "True if the report carried ICE warnings; without, none of the bits means anything."),
+    F(11, ICE, ice_warnings, .snmp = "IceWarnings", .flags = EM_FIELD_ICE_KNOWN,
+      .help = "The ICE warnings of the report."),
+    F(12, TEXT, local_relay, .snmp = "LocalRelay", .help = "Relay address of the reporting side."),
+    F(13, TEXT, remote_relay, .snmp = "RemoteRelay",
+      .help = "Relay address of the far side: the partner's edge."),
+    F(14, TEXT, from, .snmp = "From", .help = "From header."),
+    F(15, TEXT, to, .snmp = "To", .help = "To header."),
+    F(16, ENUM, format, .snmp = "Format", .names = &em_format_names,
+      .help = "Format of the text that the report was found in."),
+    F(17, TEXT, source, .snmp = "Source", .help = "Configured name of the source."),
+    F(18, TEXT, file, .snmp = "File", .help = "The file that the report was found in."),
+    F(19, GAUGE, offset, .snmp = "Offset", .unit = "bytes", .help = "Where in the file the message begins."),
+};
+#undef ROW
+
+#define TABLE(id, key, prefix, number, row, list, indexes, most, text)                                       \
+    [id] = { .json = key,                                                                                    \
+             .snmp = prefix,                                                                                 \
+             .arc = number,                                                                                  \
+             .fields = list,                                                                                 \
+             .fields_n = sizeof list / sizeof *list,                                                         \
+             .row_size = sizeof(struct row),                                                                 \
+             .index_n = indexes,                                                                             \
+             .max = most,                                                                                    \
+             .help = text }
+
+const struct em_table em_catalogue[EM_T_COUNT] = {
+    TABLE(EM_T_TOTALS, "totals", "em", 1, em_totals, totals, 0, 1,
+          "Totals over all sources since the database was made."),
+    TABLE(EM_T_WINDOWS, "recent", "em", 2, em_windows, windows, 0, 1, "Calls that failed a short time ago."),
+    TABLE(EM_T_DAEMON, "daemon", "emDaemon", 3, em_daemon, daemon_fields, 0, 1, "The daemon itself."),
+    TABLE(EM_T_EDGE, "edges", "emEdge", 10, em_edge_row, edge_fields, 1, EM_EDGES_MAX,
+          "The configured edges."),
+    TABLE(EM_T_CHECK, "checks", "emCheck", 12, em_check_row, check_fields, 3, EM_CHECKS_MAX,
+          "The configured tests, a row for each address that is tested."),
+    TABLE(EM_T_SOURCE, "sources", "emSource", 15, em_source_row, source_fields, 1, EM_SOURCES_MAX,
+          "The sources of evidence about failed calls."),
+    TABLE(EM_T_CODE, "diagnostic_codes", "emDiagnosticCode", 16, em_code_row, code_fields, 1, EM_CODES_MAX,
+          "Calls by diagnostic code."),
+    TABLE(EM_T_ICE, "ice_warning_bits", "emIceWarning", 17, em_ice_row, ice_fields, 1, EM_ICE_BITS,
+          "Calls by ICE warning bit."),
+    TABLE(EM_T_MEDIA, "media_kinds", "emMedia", 18, em_media_row, media_fields, 1, EM_MEDIA_COUNT,
+          "Calls with a media failure by kind of media."),
+    TABLE(EM_T_FAILURE, "recent_failures", "emRecentFailure", 20, em_failure_row, failure_fields, 1,
+          EM_RECENT_MAX, "The most recent failures, one row for each call and code."),
+};
+
+uint64_t em_field_number(const struct em_field *f, const void *row)
+{
+    const char *p = (const char *)row + f->off;
+    uint64_t wide;
+    uint32_t narrow;
+
+    if (f->size == sizeof narrow) {
+        memcpy(&narrow, p, sizeof narrow);
+        return narrow;
+    }
+    assert(f->size == sizeof wide);
+    memcpy(&wide, p, sizeof wide);
+    return wide;
+}
+
+int64_t em_field_time(const struct em_field *f, const void *row)
+{
+    int64_t t;
+
+    assert(f->size == sizeof t && (f->kind == EM_KIND_TIME || f->kind == EM_KIND_STAMP));
+    memcpy(&t, (const char *)row + f->off, sizeof t);
+    return t;
+}
+
+const char *em_field_text(const struct em_field *f, const void *row)
+{
+    assert(f->kind == EM_KIND_TEXT);
+    return (const char *)row + f->off;
+}
+
+const struct em_field *em_field_find(const struct em_table *t, const char *json)
+{
+    for (size_t i = 0; i < t->fields_n; i++)
+        if (strcmp(t->fields[i].json, json) == 0)
+            return &t->fields[i];
+    return NULL;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The closed lists and their words. */
+#include "model/names.h"
+
+#include <string.h>
+
+#define NAMES(var, what, ...)                                                                                \
+    static const struct em_name var##_list[] = { __VA_ARGS__ };                                              \
+    const struct em_names var = { what, var##_list, sizeof var##_list / sizeof *var##_list }
+
+NAMES(em_verdict_names, "verdict", { "ok", "the expected answer came in time" },
+      { "degraded", "answered, but with retransmits, loss or slowness over the threshold" },
+      { "refused", "TCP reset or ICMP port unreachable: the path is open and nobody listens" },
+      { "filtered", "no answer of any kind" },
+      { "prohibited", "an ICMP message said that the path is administratively prohibited" },
+      { "unreachable", "an ICMP message said that there is no way to the network or host" },
+      { "blackholed",
+        "TCP connected, but the payload was never acknowledged: the path drops data after a good handshake" },
+      { "silent", "TCP connected and the payload was acknowledged, but no answer came" },
+      { "reset", "TCP connected, then the connection was reset once payload was sent" },
+      { "intercepted", "something other than the edge answered" },
+      { "mangled", "the edge answered, but addresses or payload were rewritten on the way" },
+      { "auth-failed", "the server refused the credentials" }, { "dns-failed", "the name did not resolve" },
+      { "tls-failed", "the TLS handshake failed" },
+      { "protocol-error", "the answer was not the expected protocol" },
+      { "error", "the probe could not be made on this machine" }, { "untested", "no probe has ended yet" });
+
+NAMES(em_transport_names, "transport", { "udp", "UDP" }, { "tcp", "TCP" }, { "tls", "TLS over TCP" });
+NAMES(em_dialect_names, "dialect", { "none", "no STUN spoken" },
+      { "rfc", "STUN and TURN by RFC 8489 and RFC 8656" }, { "ms", "Microsoft TURN by [MS-TURN]" });
+NAMES(em_side_names, "side", { "unknown", "not told" }, { "caller", "reported by the caller" },
+      { "callee", "reported by the callee" });
+NAMES(em_media_names, "media", { "unknown", "not told" }, { "audio", "audio" }, { "video", "video" },
+      { "application-sharing", "application or desktop sharing" }, { "panoramic-video", "panoramic video" },
+      { "data", "data" });
+NAMES(em_code_class_names, "code class", { "media-failure", "the media of a call failed" },
+      { "other-failure", "a call failed for another reason" }, { "information", "not a failure" });
+NAMES(em_source_type_names, "source type", { "trace", "trace files that are tailed" },
+      { "sdn", "SDN Interface posts" }, { "http", "polled over HTTP" }, { "sql", "polled from a database" },
+      { "hep", "HEP packets" }, { "qoe", "QoE reports" });
+NAMES(em_source_state_names, "source state", { "starting", "nothing was read yet" },
+      { "reading", "more is there to be read" }, { "current", "everything that is there was read" },
+      { "waiting", "nothing is there to read from" }, { "failed", "it cannot be read; the error tells why" });
+NAMES(em_format_names, "format", { "unknown", "not recognised" }, { "ocslogger", "OCSLogger or CLS text" },
+      { "uccapi", "UCCAPI client log" }, { "sip", "plain SIP text" });
+NAMES(em_truth_names, "truth", { "true", "yes" }, { "false", "no" });
+
+const char *em_name_of(const struct em_names *names, uint32_t value)
+{
+    return value >= 1 && value <= names->n ? names->names[value - 1].name : "?";
+}
+
+uint32_t em_name_value(const struct em_names *names, const char *name)
+{
+    for (uint32_t i = 0; i < names->n; i++)
+        if (strcmp(names->names[i].name, name) == 0)
+            return i + 1;
+    return 0;
+}
+
+bool em_verdict_up(enum em_verdict v)
+{
+    return v == EM_VERDICT_OK || v == EM_VERDICT_DEGRADED;
+}
+
+unsigned em_verdict_severity(enum em_verdict v)
+{
+    switch (v) {
+    case EM_VERDICT_OK:
+        return 0;
+    case EM_VERDICT_UNTESTED:
+        return 1;
+    case EM_VERDICT_DEGRADED:
+        return 2;
+    default:
+        return 3 + (unsigned)v;
+    }
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The rows of the model: plain structs that are copied with =. Each member that a user sees has its line in catalogue.c,
+ * which gives it its names, unit and help; look there for what a member means.
+ *
+ * Conventions: the leading uint32_t members are the row's index, in order. Text is NUL-terminated within its array.
+ * Durations are microseconds with the suffix _us, 0 = did not happen. Times are Unix microseconds (int64_t), 0 = never.
+ * Enumerations are uint32_t with the values of names.h, never 0.
+ */
+#ifndef EM_MODEL_ROWS_H
+#define EM_MODEL_ROWS_H
+
+#include <stdint.h>
+
+#include "model/names.h"
+
+enum {
+    EM_NAME_MAX = 64, /* configured names, with the NUL */
+    EM_URI_MAX = 256,
+    EM_ADDRESS_MAX = 48,  /* an IPv6 address as text */
+    EM_ENDPOINT_MAX = 64, /* address and port as text: "192.0.2.1:3478", "[2001:db8::1]:3478" */
+    EM_REASON_MAX = 160,  /* why a verdict is what it is */
+    EM_TEXT_MAX = 256,    /* texts from a peer or a log, cut */
+
+    EM_EDGES_MAX = 1000,
+    EM_CHECKS_MAX = 20000, /* rows: checks times addresses */
+    EM_SOURCES_MAX = 256,
+    EM_CODES_MAX = 512, /* distinct diagnostic codes that are told apart */
+    EM_ICE_BITS = 32,
+    EM_RECENT_MAX = 200, /* recent failures that are kept in the snapshot */
+};
+
+/* Totals since the database was made. They never fall. */
+struct em_totals {
+    uint64_t bytes, messages, reports, duplicates, unkeyed, malformed, calls;
+    uint64_t media_failures, code_23, tcp_nat_check, code_23_tcp_nat;
+    int64_t discontinuity_time;
+};
+
+/* Calls whose failure happened within the last 5 minutes, hour, day (by the time in the record, else the time of reading). */
+struct em_windows {
+    uint64_t media_failures_5m, media_failures_1h, media_failures_1d;
+    uint64_t code_23_5m, code_23_1h, code_23_1d;
+    uint64_t tcp_nat_check_5m, tcp_nat_check_1h, tcp_nat_check_1d;
+    uint64_t code_23_tcp_nat_5m, code_23_tcp_nat_1h, code_23_tcp_nat_1d;
+};
+
+struct em_daemon {
+    char version[EM_NAME_MAX];
+    int64_t start_time, config_time, snapshot_time;
+    uint64_t edges, checks, checks_up, checks_down, checks_untested, sources, sources_failed;
+};
+
+struct em_edge_row {
+    uint32_t edge; /* index */
+    char name[EM_NAME_MAX];
+    uint32_t verdict; /* the worst of its checks */
+    uint32_t checks, checks_up;
+    int64_t changed_time; /* when the verdict last changed */
+};
+
+struct em_check_row {
+    uint32_t edge, check, address_index; /* index */
+    char edge_name[EM_NAME_MAX], name[EM_NAME_MAX], uri[EM_URI_MAX], address[EM_ADDRESS_MAX];
+    uint32_t port, transport, dialect, verdict, up; /* up: 1 or 0 */
+    char reason[EM_REASON_MAX];
+    int64_t probe_time, changed_time;
+    uint64_t probes, failed_probes;
+    uint64_t rtt_us, resolve_us, connect_us, tls_us, stun_us, allocate_us, relay_us;
+    uint64_t stun_retransmits, tcp_retransmits; /* totals */
+    char mapped_address[EM_ENDPOINT_MAX], relayed_address[EM_ENDPOINT_MAX], software[EM_NAME_MAX];
+};
+
+struct em_source_row {
+    uint32_t source; /* index */
+    char name[EM_NAME_MAX];
+    uint32_t type, state;
+    char location[EM_URI_MAX], error[EM_REASON_MAX];
+    uint64_t files, lag_bytes;
+    uint64_t bytes, messages, reports, duplicates, unkeyed, malformed;
+    int64_t read_time, report_time;
+};
+
+struct em_code_row {
+    uint32_t code;   /* index: the diagnostic code itself, plus one (an SNMP index is never 0) */
+    uint32_t number; /* the code */
+    char meaning[EM_REASON_MAX];
+    uint32_t code_class;
+    uint64_t calls;
+};
+
+struct em_ice_row {
+    uint32_t bit;   /* index: number of the bit, from 1 (0x1) to 32 (0x80000000) */
+    char value[16]; /* "0x100" */
+    char name[EM_NAME_MAX], text[EM_REASON_MAX];
+    uint32_t benign; /* em_truth_names */
+    uint64_t calls;
+};
+
+struct em_media_row {
+    uint32_t media; /* index: enum em_media */
+    char name[EM_NAME_MAX];
+    uint64_t calls;
+};
+
+/* One call and code: the first report of it. Also one line of `edgemedia scan --failures`. */
+struct em_failure_row {
+    uint32_t failure; /* index: counts up for ever, modulo 2^31 */
+    int64_t time;
+    char call_id[EM_TEXT_MAX], cseq[EM_NAME_MAX];
+    uint32_t code, code_class;
+    char reason[EM_TEXT_MAX];
+    uint32_t side, media;
+    uint32_t ice_known;    /* em_truth_names */
+    uint32_t ice_warnings; /* the sum of bits; only when ice_known is true */
+    char local_relay[EM_ENDPOINT_MAX], remote_relay[EM_ENDPOINT_MAX];
+    char from[EM_TEXT_MAX], to[EM_TEXT_MAX];
+    uint32_t format;
+    char source[EM_NAME_MAX], file[EM_TEXT_MAX];
+    uint64_t offset; /* of the message in the (decompressed) file */
+};
+
+#endif
