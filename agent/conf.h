@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The configuration of edgemediad: what edgemedia.conf(5) describes, read with libConfuse and checked as a whole. All errors of a
+ * file are reported in one run, each with file and line. A configuration is immutable once read; a reload reads a new one and
+ * puts it in place only when it has no error.
+ */
+#ifndef EM_AGENT_CONF_H
+#define EM_AGENT_CONF_H
+
+#include "base/err.h"
+#include "model/rows.h"
+#include "probe/probe.h"
+
+enum { EM_CONF_CHECKS_MAX = 2000, EM_CONF_PATHS_MAX = 16, EM_CONF_ERRORS_MAX = 100 };
+
+struct em_conf_check {
+    char name[EM_NAME_MAX];
+    struct em_probe_uri uri;
+    struct em_probe_options options; /* secrets are read from their files when the configuration is read */
+    int64_t interval_us;
+};
+
+struct em_conf_edge {
+    char name[EM_NAME_MAX];
+    struct em_conf_check *checks;
+    size_t checks_n;
+};
+
+struct em_conf_source {
+    char name[EM_NAME_MAX];
+    enum em_source_type type;
+    char path[EM_CONF_PATHS_MAX][EM_URI_MAX]; /* trace: file patterns (glob) */
+    size_t path_n;
+    bool from_start; /* read files that are there at the first start from their beginning (default true) */
+};
+
+struct em_conf {
+    char file[EM_URI_MAX];
+    char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
+        agentx_address[EM_URI_MAX]; /* "" = off (not database) */
+    uint32_t concurrent_probes;     /* default 64 */
+    struct em_conf_edge *edges;
+    size_t edges_n;
+    struct em_conf_source *sources;
+    size_t sources_n;
+};
+
+/* Errors go to report, one call for each, "FILE:LINE: text"; returns 0 or EM_ERR_INPUT (at least one error) or EM_ERR_MEMORY. */
+int em_conf_read(const char *file, void (*report)(void *arg, const char *text), void *arg,
+                 struct em_conf **conf) EM_MUST_CHECK;
+void em_conf_free(struct em_conf *c); /* clears the secrets */
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The SNMP face: an AgentX subagent in a thread of its own, the only place that uses net-snmp's agent library. It sees nothing but
+ * snapshots from the mailbox; a master agent that is stopped or gone can hold up this thread for seconds, and nothing else.
+ */
+#ifndef EM_AGENT_SNMP_H
+#define EM_AGENT_SNMP_H
+
+#include "base/err.h"
+#include "model/snapshot.h"
+
+struct em_snmp;
+
+/* Starts the thread. address: "/var/agentx/master", "tcp:127.0.0.1:705" ... The master need not be there: it is tried again every
+ * few seconds, said once in the log on the way down and once on the way up. Signals are blocked in the thread. */
+int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_snmp **snmp,
+                  struct em_why *why) EM_MUST_CHECK;
+
+/* Ends the thread, waiting at most wait_ms (a thread stuck in a call to a stopped master is left behind: the process is ending). */
+void em_snmp_stop(struct em_snmp *s, int wait_ms);
+
+/* Whether the session with the master is open. Any thread. */
+bool em_snmp_connected(const struct em_snmp *s);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The written faces of a snapshot: loops over the catalogue. Each appends to a buf; a buf that became full means that the caller's
+ * maximum was too small, and its text must not be used.
+ */
+#ifndef EM_EXPO_EXPO_H
+#define EM_EXPO_EXPO_H
+
+#include "base/buf.h"
+#include "evidence/scan.h"
+#include "model/snapshot.h"
+#include "probe/probe.h"
+
+enum { EM_EXPO_MAX = 64 * 1024 * 1024 };
+
+/* OpenMetrics 1.0 (openmetrics = true) or the Prometheus text format 0.0.4. Own process metrics are the caller's. */
+void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *to);
+
+/* /api/v1/status: {"schema_version":1, the totals under the names of the scan contract, "codes", "ice_warnings", "media", and each
+ * other table of the catalogue under its key}. One line, ends with a newline. */
+void em_expo_status(const struct em_snapshot *s, struct buf *to);
+
+/* What `edgemedia scan --json` prints. */
+void em_expo_scan(const struct em_scan_result *r, struct buf *to);
+
+/* One failure as one JSON object in one line (scan --failures, failures --json). */
+void em_expo_failure(const struct em_failure_row *row, struct buf *to);
+
+/* One result of a probe as one JSON object in one line. */
+void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result *r, struct buf *to);
+
+#endif

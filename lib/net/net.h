@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The only way in which probes, servers and sources touch the network: resolve, open, send, close, timer. The real one is
+ * net_event.c (libevent, c-ares); tests put a scenario player with a moved clock in its place (net_play.c in tests/replay).
+ *
+ * Rules: nothing blocks. Callbacks come from the loop, never from within the call that asked. After close, cancel or stop no
+ * callback of that object comes any more. An object may be closed in its own callback.
+ */
+#ifndef EM_NET_NET_H
+#define EM_NET_NET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/opt.h"
+#include "model/rows.h"
+
+struct em_addr { /* an IPv4 or IPv6 socket address; len 0 = none */
+    socklen_t len;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } u;
+};
+
+bool em_addr_read(const char *text, uint16_t port, struct em_addr *a);    /* a literal, with or without [] */
+void em_addr_text(const struct em_addr *a, char to[EM_ADDRESS_MAX]);      /* without port */
+void em_addr_endpoint(const struct em_addr *a, char to[EM_ENDPOINT_MAX]); /* "a:p", "[a]:p" */
+uint16_t em_addr_port(const struct em_addr *a);
+bool em_addr_eq(const struct em_addr *a, const struct em_addr *b);
+
+struct em_net;
+struct em_conn;
+struct em_lookup;
+struct em_timer;
+
+/* What the network said about a packet or connection of ours. */
+enum em_net_error_kind {
+    EM_NET_REFUSED_RST = 1,  /* TCP reset in answer to our SYN */
+    EM_NET_RESET,            /* TCP reset after the handshake */
+    EM_NET_ICMP_PORT,        /* port or protocol unreachable */
+    EM_NET_ICMP_PROHIBITED,  /* administratively prohibited: v4 codes 9 10 13, v6 codes 1 5 6 */
+    EM_NET_ICMP_UNREACHABLE, /* net or host unreachable: v4 codes 0 1, v6 codes 0 3 */
+    EM_NET_ICMP_TTL,         /* time exceeded: a hop of ours, or a routing loop */
+    EM_NET_ICMP_TOO_BIG,     /* fragmentation needed; mtu tells */
+    EM_NET_TIMED_OUT,        /* the kernel gave up */
+    EM_NET_LOCAL,            /* this machine: no sockets, no route, no permission; error is errno */
+};
+struct em_net_error {
+    enum em_net_error_kind kind;
+    int error; /* errno */
+    uint8_t icmp_type, icmp_code;
+    uint32_t mtu;
+    struct em_addr offender; /* who sent the ICMP message; len 0 = not known */
+};
+/* "ICMP communication administratively prohibited from 192.0.2.1" ... one phrase into to. */
+void em_net_error_text(const struct em_net_error *e, char *to, size_t size);
+
+/* TCP_INFO, the part that tells a path apart. valid = false: the kernel did not say. */
+struct em_tcp_info {
+    bool valid;
+    uint32_t rtt_us, total_retrans, unacked, lost;
+    uint64_t bytes_acked; /* payload only: the SYN is taken off */
+    uint32_t data_segs_in;
+    uint64_t bytes_sent;
+};
+
+struct em_conn_events {
+    void (*connected)(void *arg); /* TCP handshake done; UDP: never called */
+    void (*data)(void *arg, const uint8_t *p, size_t n,
+                 const struct em_addr *from);               /* TCP: bytes; UDP: one datagram */
+    void (*eof)(void *arg);                                 /* TCP: the peer sent FIN */
+    void (*error)(void *arg, const struct em_net_error *e); /* TCP: the connection is over. UDP: may go on */
+};
+
+struct em_open {
+    enum em_transport transport; /* UDP or TCP */
+    struct em_addr remote;
+    struct em_addr local; /* len 0: any */
+    struct em_port_range
+        source_ports; /* 0,0: the kernel's choice; else a free port of the range, starting at a random one */
+    uint8_t ttl;      /* 0: default */
+    bool unconnected; /* UDP: receive from anybody (MS-TURN answers from another address) */
+};
+
+/* NULL: never. Failures that are only known later, and those of this machine, both come as an error event. */
+struct em_conn *em_net_open(struct em_net *n, const struct em_open *how, const struct em_conn_events *events,
+                            void *arg);
+void em_conn_send(struct em_conn *c, const void *p,
+                  size_t n); /* queued up to EM_CONN_QUEUE_MAX, then an error event */
+void em_conn_send_to(struct em_conn *c, const void *p, size_t n,
+                     const struct em_addr *to); /* UDP, unconnected */
+void em_conn_info(struct em_conn *c, struct em_tcp_info *info);
+void em_conn_local(struct em_conn *c, struct em_addr *a);
+void em_conn_close(struct em_conn *c,
+                   bool reset); /* reset: RST instead of FIN, no TIME_WAIT. Frees c. NULL is fine */
+enum { EM_CONN_QUEUE_MAX = 256 * 1024, EM_CONN_READ_MAX = 64 * 1024 };
+
+/* All A and AAAA addresses of a name, in the resolver's order, AAAA and A both. Literals answer at once (from the loop). */
+enum { EM_LOOKUP_MAX = 32 };
+typedef void (*em_lookup_fn)(void *arg, const struct em_addr *addrs, size_t n,
+                             const char *failure); /* n 0: failure says why */
+struct em_lookup *em_net_resolve(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
+                                 em_lookup_fn done, void *arg);
+void em_lookup_cancel(struct em_lookup *l); /* NULL is fine */
+
+/* One-shot timers; a deadline in monotonic microseconds. Embed nothing: made once, set often. */
+struct em_timer *em_timer_new(struct em_net *n, void (*fire)(void *arg), void *arg); /* NULL: no memory */
+void em_timer_at(struct em_timer *t, int64_t deadline_us);
+void em_timer_stop(struct em_timer *t);
+void em_timer_free(struct em_timer *t); /* NULL is fine */
+
+/* The loop's clock: monotonic time is read once per turn. */
+const struct em_clock *em_net_clock(struct em_net *n);
+
+/* The real one. base: the caller's event loop. */
+struct event_base;
+struct em_net *em_net_event_new(struct event_base *base, struct em_why *why);
+void em_net_free(struct em_net *n); /* everything opened must be closed before */
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A probe: one run of a test against every address of one URI. It resolves, then tests each address side by side, and reports one
+ * result for each as it ends, and the end of it all once.
+ *
+ *     err = em_probe_uri_read("turn:edge.example.com?transport=tcp", &uri, &why);
+ *     p = em_probe_start(net, &uri, &options, &events, arg);        callbacks come from the loop
+ *     em_probe_stop(p);                                             at any time; nothing is called afterwards
+ *
+ * A probe of a dead address ends at its timeout, with a verdict; never later.
+ */
+#ifndef EM_PROBE_PROBE_H
+#define EM_PROBE_PROBE_H
+
+#include "base/err.h"
+#include "model/rows.h"
+#include "net/net.h"
+
+/* Kinds: stun stuns turn turns msturn tcp udp relay. Each is a file and a row in probe.c; a kind that a build does not have is
+ * refused by em_probe_uri_read with EM_ERR_UNSUPPORTED and a sentence. */
+struct em_probe_kind;
+
+struct em_probe_uri {
+    const struct em_probe_kind *kind;
+    char text[EM_URI_MAX]; /* as given */
+    char host[EM_URI_MAX]; /* name or literal, without [] */
+    uint16_t port;         /* the scheme's default when not given */
+    enum em_transport transport;
+    enum em_dialect dialect;
+};
+/* RFC 7064/7065 syntax for stun and turn; tcp:host:port and udp:host:port need their port. */
+int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why) EM_MUST_CHECK;
+
+enum { EM_SECRET_MAX = 512 };
+struct em_probe_options {
+    int64_t timeout_us;           /* the whole probe, resolving included */
+    char user[EM_TEXT_MAX];       /* "" = no credentials */
+    char password[EM_SECRET_MAX]; /* long-term password; or */
+    char secret
+        [EM_SECRET_MAX]; /* shared secret of the TURN REST scheme: user and password are derived from it */
+    struct em_port_range source_ports;
+    int64_t degraded_rtt_us; /* slower answers are degraded; 0: no threshold */
+};
+
+struct em_probe_result {
+    char address[EM_ADDRESS_MAX]; /* "" when the name did not resolve: one result with dns-failed */
+    uint16_t port;
+    enum em_transport transport;
+    enum em_dialect dialect;
+    enum em_verdict verdict;
+    char reason[EM_REASON_MAX]; /* a phrase, already safe to print */
+    int64_t resolve_us, connect_us, tls_us, stun_us, allocate_us, relay_us; /* 0: did not happen */
+    int64_t rtt_us;                                                         /* 0: no answer */
+    uint32_t requests, retransmits; /* STUN over UDP: requests sent, of which retransmissions */
+    uint32_t tcp_retransmits;
+    uint64_t sent, received;                                                /* payload bytes */
+    char mapped_address[EM_ENDPOINT_MAX], relayed_address[EM_ENDPOINT_MAX]; /* "" when not told */
+    char software[EM_NAME_MAX]; /* the peer's text, cut, not escaped */
+};
+
+struct em_probe_events {
+    void (*result)(void *arg, const struct em_probe_result *r);
+    void (*done)(void *arg); /* after the last result; the probe is gone when it returns */
+};
+
+struct em_probe;
+struct em_probe *em_probe_start(struct em_net *net, const struct em_probe_uri *uri,
+                                const struct em_probe_options *options, const struct em_probe_events *events,
+                                void *arg); /* NULL: no memory */
+void em_probe_stop(struct em_probe *p);     /* NULL is fine */
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The store: calls, counters, read positions and numbers that must survive, in one SQLite database (WAL). Everything that
+ * belongs together commits together: the reports of a batch, what they add to the counters, and the place in the file behind
+ * them. After a kill -9 at any moment the next process goes on where the last commit was, and no counter differs.
+ *
+ * Main thread only. Between em_store_begin() and em_store_commit() nothing is durable; a failed or forgotten commit leaves the
+ * state of the one before, in the database and in memory.
+ */
+#ifndef EM_STORE_STORE_H
+#define EM_STORE_STORE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "evidence/count.h"
+#include "evidence/reader.h"
+#include "model/snapshot.h"
+
+struct em_store;
+
+/* Opens or makes the database. EM_ERR_CORRUPT, EM_ERR_NEWER, EM_ERR_READ_ONLY, EM_ERR_FULL, EM_ERR_BUSY (another edgemediad has
+ * it) each with a sentence that says what to do. Never starts afresh silently. */
+int em_store_open(const char *path, const struct em_clock *clock, struct em_store **store,
+                  struct em_why *why) EM_MUST_CHECK;
+void em_store_close(struct em_store *s);
+
+int em_store_begin(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
+int em_store_commit(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
+void em_store_rollback(struct em_store *s);
+
+/* In a transaction: one report of a source. file: name for the row. */
+int em_store_report(struct em_store *s, uint32_t source, const struct em_report *r, const char *file,
+                    struct em_why *why) EM_MUST_CHECK;
+
+/* In a transaction: bytes, messages, malformed that were read besides. */
+int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,
+                  struct em_why *why) EM_MUST_CHECK;
+
+/* Positions of files. A file is known by device and inode, and by the hash of its first block, so that a rotation by rename, by
+ * copy and truncate, or a file that only took the old one's name are told apart. */
+struct em_position {
+    char path[EM_TEXT_MAX * 4]; /* the path under which it was last seen */
+    uint64_t device, inode;
+    uint64_t head_hash; /* em_hash(fixed key) over the first head_size bytes */
+    uint32_t head_size; /* at most EM_HEAD_MAX; less while the file is shorter */
+    bool ended;         /* rotated away and read to its end */
+    struct em_reader_mark mark;
+    int64_t seen_us; /* wall time when it was last read */
+};
+enum { EM_HEAD_MAX = 4096, EM_POSITIONS_MAX = 10000 };
+
+typedef bool (*em_position_fn)(void *arg, int64_t id, const struct em_position *p); /* false: stop */
+int em_store_positions(struct em_store *s, uint32_t source, em_position_fn each, void *arg,
+                       struct em_why *why) EM_MUST_CHECK;
+/* In a transaction: *id 0 = new (set on return). */
+int em_store_position_put(struct em_store *s, uint32_t source, int64_t *id, const struct em_position *p,
+                          struct em_why *why) EM_MUST_CHECK;
+int em_store_position_delete(struct em_store *s, int64_t id, struct em_why *why) EM_MUST_CHECK;
+
+/* A small number for a name, the same after every restart, never given to another name: kind is "edge", "check", "address",
+ * "source"; parent is the number of what it belongs to (0: nothing). Commits by itself when no transaction is open. */
+int em_store_number(struct em_store *s, const char *kind, uint32_t parent, const char *name, uint32_t *number,
+                    struct em_why *why) EM_MUST_CHECK;
+
+/* Counters of checks that must survive (probes, failed probes, retransmits): kept in memory here, written with the next commit. */
+struct em_check_totals {
+    uint64_t probes, failed_probes, stun_retransmits, tcp_retransmits;
+};
+int em_store_check_totals(struct em_store *s, uint32_t edge, uint32_t check, uint32_t address,
+                          struct em_check_totals *t) EM_MUST_CHECK;
+int em_store_check_totals_put(struct em_store *s, uint32_t edge, uint32_t check, uint32_t address,
+                              const struct em_check_totals *t, struct em_why *why) EM_MUST_CHECK;
+
+/* For snapshots: how many rows of each table the store has (only totals, windows, code, ice, media, failure are its own), and
+ * their values as of the last commit. Source rows: only the counters and times, found by source number. */
+void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT]);
+int em_store_fill(struct em_store *s, struct em_snapshot *snapshot, struct em_why *why) EM_MUST_CHECK;
+void em_store_source_row(struct em_store *s, uint32_t source, struct em_source_row *row);
+
+/* Newest first, at most `most` rows, with time in [since_us, until_us) (0, 0 = all). */
+int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, size_t most,
+                      bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
+                      struct em_why *why) EM_MUST_CHECK;
+
+#endif
