@@ -101,6 +101,26 @@ void em_conn_close(struct em_conn *c,
                    bool reset); /* reset: RST instead of FIN, no TIME_WAIT. Frees c. NULL is fine */
 enum { EM_CONN_QUEUE_MAX = 256 * 1024, EM_CONN_READ_MAX = 64 * 1024 };
 
+/* Listening, for the responder and the tests' servers. TCP: accepted is called with a connection that must be given its events at
+ * once with em_conn_take(), or closed. UDP: datagram is called for each one. NULL: why tells (address in use, no permission ...). */
+struct em_listener;
+struct em_listen_events {
+    void (*accepted)(void *arg, struct em_conn *c, const struct em_addr *from);
+    void (*datagram)(void *arg, struct em_listener *l, const uint8_t *p, size_t n,
+                     const struct em_addr *from);
+};
+struct em_listener *em_net_listen(struct em_net *n, enum em_transport transport, const struct em_addr *at,
+                                  const struct em_listen_events *events, void *arg, struct em_why *why);
+void em_conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg);
+void em_listener_send_to(struct em_listener *l, const void *p, size_t n, const struct em_addr *to);
+void em_listener_close(struct em_listener *l); /* NULL is fine */
+
+/* A descriptor of somebody else's (inotify): readable is called while it has something to read. The descriptor stays the caller's. */
+struct em_watch;
+struct em_watch *em_net_watch(struct em_net *n, int fd, void (*readable)(void *arg),
+                              void *arg); /* NULL: no memory */
+void em_watch_free(struct em_watch *w);   /* NULL is fine */
+
 /* All A and AAAA addresses of a name, in the resolver's order, AAAA and A both. Literals answer at once (from the loop). */
 enum { EM_LOOKUP_MAX = 32 };
 typedef void (*em_lookup_fn)(void *arg, const struct em_addr *addrs, size_t n,

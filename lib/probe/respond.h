@@ -21,7 +21,7 @@ struct em_respond_stats {
     uint64_t requests, answers, refused, clients;
 };
 
-int em_responder_start(struct event_base *base, const struct em_respond_conf *conf, struct em_responder **r,
+int em_responder_start(struct em_net *net, const struct em_respond_conf *conf, struct em_responder **r,
                        struct em_why *why) EM_MUST_CHECK;
 void em_responder_stats(const struct em_responder *r, struct em_respond_stats *stats);
 void em_responder_stop(struct em_responder *r);
