@@ -57,7 +57,8 @@ static const struct em_field totals[] = {
 #define ROW em_windows
 #define WINDOW(id, counter, object, what, suffix, Suffix, words)                                             \
     F(id, GAUGE, counter##_##suffix, .snmp = object Suffix, .metric = "recent_" #counter "_calls",           \
-      .label = "window=\"" #suffix "\"", .unit = "calls", .help = what " in the last " words ".")
+      .label = "window=\"" #suffix "\"", .unit = "calls",                                                    \
+      .help = what " recently. The window is the last " words ".")
 #define WINDOWS(id, counter, object, what)                                                                   \
     WINDOW(id, counter, object, what, 5m, "Last5Minutes", "5 minutes"),                                      \
         WINDOW(id + 1, counter, object, what, 1h, "LastHour", "hour"),                                       \
@@ -73,7 +74,8 @@ static const struct em_field windows[] = {
 
 #define ROW em_daemon
 static const struct em_field daemon_fields[] = {
-    F(1, TEXT, version, .snmp = "Version", .label = "version", .help = "Version of edgemediad."),
+    F(1, TEXT, version, .snmp = "Version", .metric = "build_info", .label = "version",
+      .help = "Version of edgemediad."),
     F(2, TIME, start_time, .snmp = "StartTime", .metric = "start_timestamp_seconds",
       .help = "When edgemediad started."),
     F(3, TIME, config_time, .snmp = "ConfigTime", .metric = "config_timestamp_seconds",
@@ -257,7 +259,8 @@ static const struct em_field failure_fields[] = {
     F(15, TEXT, to, .snmp = "To", .help = "To header."),
     F(16, ENUM, format, .snmp = "Format", .names = &em_format_names,
       .help = "Format of the text that the report was found in."),
-    F(17, TEXT, source, .snmp = "Source", .help = "Configured name of the source."),
+    F(17, TEXT, source, .snmp = "Source", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "Configured name of the source."),
     F(18, TEXT, file, .snmp = "File", .help = "The file that the report was found in."),
     F(19, GAUGE, offset, .snmp = "Offset", .unit = "bytes", .help = "Where in the file the message begins."),
 };

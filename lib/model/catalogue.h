@@ -28,7 +28,7 @@ enum em_kind {
 
 enum em_field_flags {
     EM_FIELD_ABSENT_IF_ZERO =
-        1, /* JSON and metrics leave it out when 0: a phase that did not happen took no 0 s */
+        1, /* JSON and metrics leave it out when 0 or empty: a phase that did not happen took no 0 s */
     EM_FIELD_FOREIGN_INDEX = 2, /* an index column that another table defines; `snmp` is its full name */
     EM_FIELD_NO_JSON = 4,
     EM_FIELD_ICE_KNOWN =
@@ -40,8 +40,9 @@ struct em_field {
     const char *snmp;   /* object name behind the table's prefix: "Rtt" -> emCheckRtt */
     const char *metric; /* OpenMetrics family without "edgemedia_" and without "_total"; NULL: not a metric */
     const char *
-        label; /* with metric: a fixed label, phase="connect". Without: the row's label of this name (each of the
-                              row's metrics carries it) */
+        label; /* with metric: a fixed label, phase="connect"; of a TEXT, the label that carries the text (an info
+                              metric, value 1). Without: the row's label of this name (each of the row's metrics
+                              carries it) */
     const char *
         unit; /* in words, as the MIB's UNITS: "microseconds"; NULL: a plain number. A metric whose name ends in
                               _seconds over microseconds is divided by 10^6 */
