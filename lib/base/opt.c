@@ -150,7 +150,7 @@ static size_t getopt_tables(const struct em_opt_program *p, struct option *longs
     size_t n = 0, l = 0;
 
     letters[l++] = ':';
-    for (; p->options[n].name && n < OPT_MAX; n++) {
+    for (; n < OPT_MAX && p->options[n].name; n++) {
         const struct em_opt *o = &p->options[n];
 
         longs[n] =

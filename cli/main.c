@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * edgemedia: the command for people. One row for each subcommand. */
+#include "cli/cli.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/esc.h"
+
+static const struct cli_command *const commands[] = { &cli_status, &cli_failures };
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void help(void)
+{
+    printf("Usage: edgemedia COMMAND [OPTION]... [ARGUMENT]...\n"
+           "Finds out why calls through a media edge fail: reads the evidence, tests the ports.\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    printf("\n  -h, --help     print this; `edgemedia COMMAND --help` tells about one command\n"
+           "  -V, --version  print the version\n\n"
+           "Exit status: 0 good, 1 bad news was found, 2 wrong usage or an error on this machine.\n");
+}
+
+static int run(int argc, char **argv)
+{
+    char shown[96];
+
+    if (argc < 2) {
+        help();
+        return CLI_FAILED;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        printf("edgemedia %s\n", PACKAGE_VERSION);
+        return CLI_GOOD;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help();
+        return CLI_GOOD;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    return cli_fail("there is no command \"%s\"; see edgemedia --help",
+                    esc_line_into(shown, sizeof shown, slice_of(argv[1])));
+}
+
+/* A result that could not be delivered is an error, except that `edgemedia ... | head` is nobody's mistake. */
+int main(int argc, char **argv)
+{
+    int status;
+
+    signal(SIGPIPE, SIG_IGN);
+    status = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    return errno == EPIPE ? CLI_FAILED : cli_fail("cannot write the result: %s", strerror(errno));
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * edgemedia status: what a running edgemediad knows: failures, checks, sources. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+#include "cli/daemon.h"
+#include "cli/view.h"
+
+struct conf {
+    bool json;
+    const char *socket;
+};
+
+static const struct em_opt options[] = {
+    { "json", 'j', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, json),
+      "Print the daemon's JSON object as it is" },
+    { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, socket),
+      "Control socket of edgemediad" },
+    { .name = NULL },
+};
+
+static const struct em_opt_program program = {
+    .name = "edgemedia status",
+    .usage = "[OPTION]...",
+    .summary = "Shows what a running edgemediad knows: call failures, checks, sources.",
+    .options = options,
+    .notes = "Exit status: 0 good; 1 a check is down, a source cannot be read, or a call failed within the\n"
+             "last hour with code 23 and failed TCP NAT checks; 2 the daemon does not answer.\n",
+};
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+static const struct view_column edge_columns[] = {
+    { "Edge", "name", VIEW_TEXT },          { "Verdict", "verdict", VIEW_TEXT },
+    { "Checks", "checks", VIEW_TEXT },      { "Up", "checks_up", VIEW_TEXT },
+    { "Since", "changed_time", VIEW_TEXT },
+};
+static const struct view_column check_columns[] = {
+    { "Edge", "edge_name", VIEW_TEXT },      { "Check", "name", VIEW_TEXT },
+    { "Address", "address", VIEW_TEXT },     { "Port", "port", VIEW_TEXT },
+    { "Transport", "transport", VIEW_TEXT }, { "Verdict", "verdict", VIEW_TEXT },
+    { "Rtt ms", "rtt_us", VIEW_MS },         { "Since", "changed_time", VIEW_TEXT },
+    { "Reason", "reason", VIEW_TEXT },
+};
+static const struct view_column source_columns[] = {
+    { "Source", "name", VIEW_TEXT },         { "State", "state", VIEW_TEXT },
+    { "Files", "files", VIEW_TEXT },         { "Read", "bytes", VIEW_BYTES },
+    { "Behind", "lag_bytes", VIEW_BYTES },   { "Reports", "reports", VIEW_TEXT },
+    { "Malformed", "malformed", VIEW_TEXT }, { "Error", "error", VIEW_TEXT },
+};
+static const struct view_column code_columns[] = {
+    { "Code", "number", VIEW_TEXT },
+    { "Calls", "calls", VIEW_TEXT },
+    { "Class", "code_class", VIEW_TEXT },
+    { "Meaning", "meaning", VIEW_TEXT },
+};
+static const struct view_column ice_columns[] = {
+    { "ICE warning", "value", VIEW_TEXT },
+    { "Calls", "calls", VIEW_TEXT },
+    { "Meaning", "text", VIEW_TEXT },
+};
+static const struct view views[] = {
+    { "edges", NULL, edge_columns, COUNT(edge_columns) },
+    { "checks", NULL, check_columns, COUNT(check_columns) },
+    { "sources", NULL, source_columns, COUNT(source_columns) },
+    { "diagnostic_codes", "calls", code_columns, COUNT(code_columns) },
+    { "ice_warning_bits", "calls", ice_columns, COUNT(ice_columns) },
+};
+
+/* Rows: counters. Columns: all time, and the windows. */
+static void print_counters(struct json_object *status, struct buf *to)
+{
+    static const struct {
+        const char *title, *key;
+    } rows[] = {
+        { "code 23", "code_23" },
+        { "TCP NAT check failed (0x100)", "tcp_nat_check" },
+        { "both", "code_23_tcp_nat" },
+        { "media failure of any code", "media_failures" },
+    };
+    static const char *const windows[] = { "5m", "1h", "1d" };
+    struct cli_table table;
+
+    cli_table_init(&table, 5);
+    cli_table_cell(&table, "Failed calls");
+    cli_table_cell(&table, "5 min");
+    cli_table_cell(&table, "1 hour");
+    cli_table_cell(&table, "1 day");
+    cli_table_cell(&table, "Total");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        cli_table_cell(&table, rows[i].title);
+        for (size_t w = 0; w < COUNT(windows); w++) {
+            char key[64];
+
+            snprintf(key, sizeof key, "%s_%s", rows[i].key, windows[w]);
+            cli_table_number(&table, view_number(status, "recent", key));
+        }
+        cli_table_number(&table, view_number(status, NULL, rows[i].key));
+    }
+    cli_table_print(&table, to);
+}
+
+static int show(const struct conf *conf, struct buf *body, struct buf *out)
+{
+    struct json_object *status = json_tokener_parse(buf_str(body));
+    bool bad;
+
+    if (!json_object_is_type(status, json_type_object)) {
+        json_object_put(status);
+        return cli_fail("edgemediad at %s answered something that is not a JSON object", conf->socket);
+    }
+    bad = view_number(status, "daemon", "checks_down") > 0 ||
+          view_number(status, "daemon", "sources_failed") > 0 ||
+          view_number(status, "recent", "code_23_tcp_nat_1h") > 0;
+    if (conf->json) {
+        buf_bytes(out, body->p, body->n);
+    } else {
+        print_counters(status, out);
+        for (size_t i = 0; i < COUNT(views); i++)
+            view_print(&views[i], status, out);
+    }
+    json_object_put(status);
+    return !cli_write(out) ? CLI_FAILED : bad ? CLI_BAD_NEWS : CLI_GOOD;
+}
+
+static int status(int argc, char **argv)
+{
+    struct conf conf = { 0 };
+    struct buf body = buf_heap(CLI_OUTPUT_MAX), out = buf_heap(CLI_OUTPUT_MAX);
+    struct em_why why;
+    int first = 0, result;
+    bool done;
+
+    result = cli_options(&program, &conf, argc, argv, &first, &done);
+    if (!done && first != argc)
+        result = cli_usage(&program, "no argument is expected");
+    else if (!done && cli_daemon_get(conf.socket, "/api/v1/status", &body, &why) < 0)
+        result = cli_fail("%s", why.text);
+    else if (!done)
+        result = show(&conf, &body, &out);
+    buf_fini(&body);
+    buf_fini(&out);
+    return result;
+}
+
+const struct cli_command cli_status = { "status", "show what a running edgemediad knows", status };
