@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The only way in which probes, servers and sources touch the network: resolve, open, send, close, timer. The real one is
- * net_event.c (libevent, c-ares); tests put a scenario player with a moved clock in its place (net_play.c in tests/replay).
+ * net_event.c (libevent, c-ares); tests put a scenario player with a moved clock in its place (tests/replay/net_play.c). Both fill a table
+ * of functions (net_ops.h) that every object points to; what is declared here calls through it, so one program may use both.
  *
  * Rules: nothing blocks. Callbacks come from the loop, never from within the call that asked. After close, cancel or stop no
  * callback of that object comes any more. An object may be closed in its own callback.
@@ -41,11 +42,11 @@ struct em_timer;
 
 /* What the network said about a packet or connection of ours. */
 enum em_net_error_kind {
-    EM_NET_REFUSED_RST = 1,  /* TCP reset in answer to our SYN */
-    EM_NET_RESET,            /* TCP reset after the handshake */
-    EM_NET_ICMP_PORT,        /* port or protocol unreachable */
-    EM_NET_ICMP_PROHIBITED,  /* administratively prohibited: v4 codes 9 10 13, v6 codes 1 5 6 */
-    EM_NET_ICMP_UNREACHABLE, /* net or host unreachable: v4 codes 0 1, v6 codes 0 3 */
+    EM_NET_REFUSED_RST = 1, /* TCP reset in answer to our SYN */
+    EM_NET_RESET,           /* TCP reset after the handshake */
+    EM_NET_ICMP_PORT,       /* port unreachable: v4 code 3, v6 code 4 */
+    EM_NET_ICMP_PROHIBITED, /* a filter: v4 codes 2 (no host lacks a protocol) 9 10 13 14 15, v6 codes 1 5 6 */
+    EM_NET_ICMP_UNREACHABLE, /* net or host unreachable: v4 codes 0 1 and the rest, v6 codes 0 3 and the rest */
     EM_NET_ICMP_TTL,         /* time exceeded: a hop of ours, or a routing loop */
     EM_NET_ICMP_TOO_BIG,     /* fragmentation needed; mtu tells */
     EM_NET_TIMED_OUT,        /* the kernel gave up */
@@ -68,6 +69,7 @@ struct em_tcp_info {
     uint64_t bytes_acked; /* payload only: the SYN is taken off */
     uint32_t data_segs_in;
     uint64_t bytes_sent;
+    int soft_error; /* errno that an ICMP message left on the living connection, 0 = none: advice, not an end */
 };
 
 struct em_conn_events {
@@ -113,6 +115,8 @@ struct em_listener *em_net_listen(struct em_net *n, enum em_transport transport,
                                   const struct em_listen_events *events, void *arg, struct em_why *why);
 void em_conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg);
 void em_listener_send_to(struct em_listener *l, const void *p, size_t n, const struct em_addr *to);
+void em_listener_local(struct em_listener *l,
+                       struct em_addr *a);     /* where it listens: the port that 0 became */
 void em_listener_close(struct em_listener *l); /* NULL is fine */
 
 /* A descriptor of somebody else's (inotify): readable is called while it has something to read. The descriptor stays the caller's. */
@@ -135,12 +139,14 @@ void em_timer_at(struct em_timer *t, int64_t deadline_us);
 void em_timer_stop(struct em_timer *t);
 void em_timer_free(struct em_timer *t); /* NULL is fine */
 
-/* The loop's clock: monotonic time is read once per turn. */
+/* The clock that timers follow. */
 const struct em_clock *em_net_clock(struct em_net *n);
 
 /* The real one. base: the caller's event loop. */
 struct event_base;
 struct em_net *em_net_event_new(struct event_base *base, struct em_why *why);
+/* Name servers to ask instead of those of resolv.conf, "127.0.0.1:5300"; the text must live as long as n. */
+void em_net_event_set_servers(struct em_net *n, const char *servers);
 void em_net_free(struct em_net *n); /* everything opened must be closed before */
 
 #endif

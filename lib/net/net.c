@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The functions of net.h: each hands over to the implementation that made the object. */
+#include "net/net.h"
+
+#include "net/net_ops.h"
+
+const struct em_clock *em_net_clock(struct em_net *n)
+{
+    return n->ops->clock(n);
+}
+
+void em_net_free(struct em_net *n)
+{
+    if (n)
+        n->ops->net_free(n);
+}
+
+struct em_conn *em_net_open(struct em_net *n, const struct em_open *how, const struct em_conn_events *events,
+                            void *arg)
+{
+    return n->ops->open(n, how, events, arg);
+}
+
+void em_conn_send(struct em_conn *c, const void *p, size_t n)
+{
+    c->ops->conn_send(c, p, n, NULL);
+}
+
+void em_conn_send_to(struct em_conn *c, const void *p, size_t n, const struct em_addr *to)
+{
+    c->ops->conn_send(c, p, n, to);
+}
+
+void em_conn_info(struct em_conn *c, struct em_tcp_info *info)
+{
+    *info = (struct em_tcp_info) { 0 };
+    c->ops->conn_info(c, info);
+}
+
+void em_conn_local(struct em_conn *c, struct em_addr *a)
+{
+    *a = (struct em_addr) { 0 };
+    c->ops->conn_local(c, a);
+}
+
+void em_conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
+{
+    c->ops->conn_take(c, events, arg);
+}
+
+void em_conn_close(struct em_conn *c, bool reset)
+{
+    if (c)
+        c->ops->conn_close(c, reset);
+}
+
+struct em_listener *em_net_listen(struct em_net *n, enum em_transport transport, const struct em_addr *at,
+                                  const struct em_listen_events *events, void *arg, struct em_why *why)
+{
+    return n->ops->listen(n, transport, at, events, arg, why);
+}
+
+void em_listener_send_to(struct em_listener *l, const void *p, size_t n, const struct em_addr *to)
+{
+    l->ops->listener_send_to(l, p, n, to);
+}
+
+void em_listener_local(struct em_listener *l, struct em_addr *a)
+{
+    *a = (struct em_addr) { 0 };
+    l->ops->listener_local(l, a);
+}
+
+void em_listener_close(struct em_listener *l)
+{
+    if (l)
+        l->ops->listener_close(l);
+}
+
+struct em_watch *em_net_watch(struct em_net *n, int fd, void (*readable)(void *arg), void *arg)
+{
+    return n->ops->watch(n, fd, readable, arg);
+}
+
+void em_watch_free(struct em_watch *w)
+{
+    if (w)
+        w->ops->watch_free(w);
+}
+
+struct em_lookup *em_net_resolve(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
+                                 em_lookup_fn done, void *arg)
+{
+    return n->ops->resolve(n, name, port, timeout_us, done, arg);
+}
+
+void em_lookup_cancel(struct em_lookup *l)
+{
+    if (l)
+        l->ops->lookup_cancel(l);
+}
+
+struct em_timer *em_timer_new(struct em_net *n, void (*fire)(void *arg), void *arg)
+{
+    return n->ops->timer_new(n, fire, arg);
+}
+
+void em_timer_at(struct em_timer *t, int64_t deadline_us)
+{
+    t->ops->timer_at(t, deadline_us);
+}
+
+void em_timer_stop(struct em_timer *t)
+{
+    t->ops->timer_stop(t);
+}
+
+void em_timer_free(struct em_timer *t)
+{
+    if (t)
+        t->ops->timer_free(t);
+}

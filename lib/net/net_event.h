@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Inside the real network: the structs that net_event.c, net_conn.c, net_tcp.c, net_udp.c, net_listen.c and net_resolve.c share.
+ */
+#ifndef EM_NET_NET_EVENT_H
+#define EM_NET_NET_EVENT_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "net/net_ops.h"
+
+enum {
+    EM_READS_PER_TURN =
+        16, /* datagrams, ICMP messages or new connections taken from one socket in one turn */
+    EM_SOURCE_PORT_TRIES = 1000, /* ports of a source range that are tried for one connection */
+    EM_ACCEPT_PAUSE_MS = 100,    /* how long a listener rests when this machine has no descriptors left */
+};
+
+struct ev_net {
+    struct em_net is;
+    struct event_base *base;
+    const char *servers; /* NULL: as the system says */
+    size_t objects;      /* made and not freed: must be 0 when the net is freed */
+    uint8_t read[EM_CONN_READ_MAX];
+};
+
+struct ev_conn {
+    struct em_conn is;
+    struct ev_net *net;
+    struct em_conn_events events;
+    void *arg;
+    struct em_open how;
+    int fd; /* -1: it could not be opened */
+    struct event *readable, *writable, *later;
+    struct evbuffer *queue;      /* TCP: not yet taken by the kernel */
+    struct em_net_error pending; /* what `later` will report; kind 0 = nothing */
+    int soft_error;
+    bool connected, taken, over; /* over: error or end of use; nothing more is sent */
+    bool entered, closed;        /* closed while a callback runs: freed when it returns */
+};
+
+extern const struct em_net_ops em_net_event_ops;
+
+/* net_socket.c: 0 or errno. The socket is non-blocking, close-on-exec, tells ICMP errors, bound as `how` wants it. Port is used by
+ * TCP to go on in the range after the one that failed. */
+int em_socket_open(const struct em_open *how, const struct em_clock *clock, int *fd);
+int em_socket_connect(const struct em_open *how, const struct em_clock *clock, int *fd);
+int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd);
+bool em_socket_local(int fd, struct em_addr *a);
+struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len);
+
+/* net_conn.c */
+struct ev_conn *em_conn_new(struct ev_net *n, const struct em_open *how, const struct em_conn_events *events,
+                            void *arg);
+void em_conn_enter(struct ev_conn *c);
+void em_conn_leave(struct ev_conn *c);
+void em_conn_post(struct ev_conn *c, struct em_net_error e); /* the error event comes from the loop, soon */
+void em_conn_report(struct ev_conn *c, const struct em_net_error *e); /* from within the loop */
+bool em_conn_watch(struct ev_conn *c, event_callback_fn on_event);
+struct em_conn *em_conn_open(struct em_net *n, const struct em_open *how, const struct em_conn_events *events,
+                             void *arg);
+void em_conn_close_event(struct em_conn *c, bool reset);
+void em_conn_take_event(struct em_conn *c, const struct em_conn_events *events, void *arg);
+void em_conn_local_event(struct em_conn *c, struct em_addr *a);
+void em_conn_send_event(struct em_conn *c, const void *p, size_t n, const struct em_addr *to);
+
+/* net_tcp.c, net_udp.c */
+void em_tcp_start(struct ev_conn *c);
+void em_tcp_take(struct ev_conn *c);
+void em_tcp_send(struct ev_conn *c, const void *p, size_t n);
+void em_tcp_finish(struct ev_conn *c, bool reset); /* before close(2) */
+void em_udp_start(struct ev_conn *c);
+void em_udp_send(struct ev_conn *c, const void *p, size_t n, const struct em_addr *to);
+
+/* net_tcp_info.c */
+void em_tcp_info_event(struct em_conn *c, struct em_tcp_info *info);
+bool em_tcp_established(int fd);
+
+/* net_listen.c */
+struct em_listener *em_listen_event(struct em_net *n, enum em_transport transport, const struct em_addr *at,
+                                    const struct em_listen_events *events, void *arg, struct em_why *why);
+void em_listener_send_event(struct em_listener *l, const void *p, size_t n, const struct em_addr *to);
+void em_listener_local_event(struct em_listener *l, struct em_addr *a);
+void em_listener_close_event(struct em_listener *l);
+
+/* net_resolve.c */
+struct em_lookup *em_resolve_event(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
+                                   em_lookup_fn done, void *arg);
+void em_lookup_cancel_event(struct em_lookup *l);
+
+#endif
