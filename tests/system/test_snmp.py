@@ -9,8 +9,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import snmpv2c  # noqa: E402
+import tap  # noqa: E402
 from private_snmpd import Snmpd, find_mibs, find_snmpd, wait_for  # noqa: E402
 
 BUILD = os.environ.get("EM_BUILDDIR", ".")
@@ -298,7 +300,7 @@ def test_snmptable_is_readable():
     if not mibs:
         return "no base MIBs: set EM_MIBS"
     with Lab() as lab:
-        out = subprocess.run(["snmptable", "-v2c", "-c", "public", "-M", f"{mibs}:{BUILD}/mibs", "-m", "EDGE-MEDIA-MIB", "-CH", "-Cf", "|",
+        out = subprocess.run(["snmptable", "-v2c", "-c", "public", "-M", f"{mibs}:{BUILD}/mibs/built", "-m", "EDGE-MEDIA-MIB", "-CH", "-Cf", "|",
                               f"127.0.0.1:{lab.snmpd.port}", "EDGE-MEDIA-MIB::emCheckTable"], capture_output=True, text=True,
                              timeout=30, env=dict(os.environ, SNMPCONFPATH=lab.holder.name), check=True)
         rows = [line.split("|") for line in out.stdout.splitlines() if "|" in line]
@@ -308,24 +310,8 @@ def test_snmptable_is_readable():
     return None
 
 
-def main():
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_")]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, (name, test) in enumerate(tests, 1):
-        words = name[5:].replace("_", " ")
-        try:
-            if not find_snmpd():
-                print(f"ok {number} - {words} # SKIP no snmpd")
-                continue
-            why = test()
-            print(f"ok {number} - {words}" + (f" # SKIP {why}" if why else ""))
-        except Exception as e:  # a test that breaks is a failed test
-            failed += 1
-            print(f"not ok {number} - {words}\n# {type(e).__name__}: {e}")
-        sys.stdout.flush()
-    sys.exit(1 if failed else 0)
-
-
 if __name__ == "__main__":
-    main()
+    if not find_snmpd():
+        print("1..0 # SKIP no snmpd")
+        sys.exit(0)
+    tap.run(globals())

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Prints the catalogue as JSON, for the tests that compare the faces with it. */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/esc.h"
+#include "model/catalogue.h"
+
+enum { DUMP_MAX = 1 << 20 };
+
+static const char *const kind_words[] = {
+    [EM_KIND_INDEX] = "index",   [EM_KIND_TEXT] = "text",   [EM_KIND_ENUM] = "enum",
+    [EM_KIND_NUMBER] = "number", [EM_KIND_GAUGE] = "gauge", [EM_KIND_COUNTER] = "counter",
+    [EM_KIND_TIME] = "time",     [EM_KIND_STAMP] = "stamp", [EM_KIND_ICE] = "ice",
+};
+
+static void text(struct buf *b, const char *key, const char *value)
+{
+    buf_print(b, "\"%s\":", key);
+    if (value) {
+        buf_text(b, "\"");
+        esc_json(b, slice_of(value));
+        buf_text(b, "\",");
+    } else {
+        buf_text(b, "null,");
+    }
+}
+
+static void names(struct buf *b, const struct em_names *list)
+{
+    buf_text(b, "\"names\":[");
+    for (uint32_t i = 0; list && i < list->n; i++)
+        buf_print(b, "%s\"%s\"", i ? "," : "", list->names[i].name);
+    buf_text(b, "],");
+}
+
+static void field(struct buf *b, const struct em_field *f)
+{
+    buf_text(b, "{");
+    text(b, "json", f->json);
+    text(b, "snmp", f->snmp);
+    text(b, "metric", f->metric);
+    text(b, "label", f->label);
+    text(b, "unit", f->unit);
+    text(b, "help", f->help);
+    text(b, "kind", kind_words[f->kind]);
+    names(b, f->names);
+    text(b, "title", f->names ? f->names->title : NULL);
+    buf_print(b, "\"foreign\":%s,", f->flags & EM_FIELD_FOREIGN_INDEX ? "true" : "false");
+    buf_print(b, "\"subid\":%u}", (unsigned)f->subid);
+}
+
+int main(void)
+{
+    struct buf b = buf_heap(DUMP_MAX);
+
+    buf_text(&b, "[");
+    for (size_t t = 0; t < EM_T_COUNT; t++) {
+        const struct em_table *table = &em_catalogue[t];
+
+        buf_text(&b, t ? ",{" : "{");
+        text(&b, "json", table->json);
+        text(&b, "snmp", table->snmp);
+        text(&b, "help", table->help);
+        buf_print(&b, "\"arc\":%u,\"index_n\":%zu,\"fields\":[", (unsigned)table->arc, table->index_n);
+        for (size_t i = 0; i < table->fields_n; i++) {
+            buf_text(&b, i ? "," : "");
+            field(&b, &table->fields[i]);
+        }
+        buf_text(&b, "]}");
+    }
+    buf_text(&b, "]");
+    if (b.full)
+        return 2;
+    puts(buf_str(&b));
+    buf_fini(&b);
+    return 0;
+}
