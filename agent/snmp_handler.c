@@ -40,20 +40,22 @@ static void put_value(netsnmp_variable_list *var, const struct em_snmp_cell *cel
 {
     struct em_snmp_value v;
     struct counter64 wide;
+    u_char type;
 
     em_snmp_value_of(cell, master_start_us, &v);
+    type = (u_char)v.type;
     switch (v.type) {
     case EM_SNMP_OCTETS:
-        snmp_set_var_typed_value(var, v.type, v.octets, v.n);
+        snmp_set_var_typed_value(var, type, v.octets, v.n);
         break;
     case EM_SNMP_COUNTER64:
         wide = (struct counter64) { .high = v.number >> 32, .low = v.number & UINT32_MAX };
-        snmp_set_var_typed_value(var, v.type, &wide, sizeof wide);
+        snmp_set_var_typed_value(var, type, &wide, sizeof wide);
         break;
     case EM_SNMP_INTEGER:
     case EM_SNMP_GAUGE:
     case EM_SNMP_TICKS:
-        snmp_set_var_typed_integer(var, v.type, (long)v.number);
+        snmp_set_var_typed_integer(var, type, (long)v.number);
         break;
     }
 }
