@@ -24,7 +24,7 @@ struct name {
     char text[NAME_MAX_LENGTH + 1];
 };
 
-static void die(const char *fmt, ...) EM_PRINTF(1, 2);
+_Noreturn static void die(const char *fmt, ...) EM_PRINTF(1, 2);
 static void die(const char *fmt, ...)
 {
     va_list ap;
