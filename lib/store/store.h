@@ -18,7 +18,8 @@
 struct em_store;
 
 /* Opens or makes the database. EM_ERR_CORRUPT, EM_ERR_NEWER, EM_ERR_READ_ONLY, EM_ERR_FULL, EM_ERR_BUSY (another edgemediad has
- * it) each with a sentence that says what to do. Never starts afresh silently. */
+ * it), EM_ERR_INPUT (a database of another program), each with a sentence that says what to do. Never starts afresh silently:
+ * a new database is made only where there is none, and appears under its name when it is complete. */
 int em_store_open(const char *path, const struct em_clock *clock, struct em_store **store,
                   struct em_why *why) EM_MUST_CHECK;
 void em_store_close(struct em_store *s);
@@ -31,22 +32,26 @@ void em_store_rollback(struct em_store *s);
 int em_store_report(struct em_store *s, uint32_t source, const struct em_report *r, const char *file,
                     struct em_why *why) EM_MUST_CHECK;
 
-/* In a transaction: bytes, messages, malformed that were read besides. */
+/* In a transaction: bytes, messages, malformed that were read besides. A function that fails in a transaction spoils it: the
+ * commit fails, too, and rolls back. */
 int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,
                   struct em_why *why) EM_MUST_CHECK;
 
-/* Positions of files. A file is known by device and inode, and by the hash of its first block, so that a rotation by rename, by
- * copy and truncate, or a file that only took the old one's name are told apart. */
+/* Positions of files. A file is known by device and inode, and by the hashes of its first block and of the last bytes before the
+ * place of reading, so that a rotation by rename, by copy and truncate, or a file that only took the old one's name are told
+ * apart, and a copy is found by what it holds. */
 struct em_position {
     char path[EM_TEXT_MAX * 4]; /* the path under which it was last seen */
     uint64_t device, inode;
     uint64_t head_hash; /* em_hash(fixed key) over the first head_size bytes */
     uint32_t head_size; /* at most EM_HEAD_MAX; less while the file is shorter */
+    uint64_t tail_hash; /* em_hash(fixed key) over the tail_size bytes before mark.offset */
+    uint32_t tail_size; /* at most EM_TAIL_MAX; less when mark.offset is */
     bool ended;         /* rotated away and read to its end */
     struct em_reader_mark mark;
     int64_t seen_us; /* wall time when it was last read */
 };
-enum { EM_HEAD_MAX = 4096, EM_POSITIONS_MAX = 10000 };
+enum { EM_HEAD_MAX = 4096, EM_TAIL_MAX = 1024, EM_POSITIONS_MAX = 10000 };
 
 typedef bool (*em_position_fn)(void *arg, int64_t id, const struct em_position *p); /* false: stop */
 int em_store_positions(struct em_store *s, uint32_t source, em_position_fn each, void *arg,
@@ -65,6 +70,7 @@ int em_store_number(struct em_store *s, const char *kind, uint32_t parent, const
 struct em_check_totals {
     uint64_t probes, failed_probes, stun_retransmits, tcp_retransmits;
 };
+/* All zero when nothing was put yet. */
 int em_store_check_totals(struct em_store *s, uint32_t edge, uint32_t check, uint32_t address,
                           struct em_check_totals *t) EM_MUST_CHECK;
 int em_store_check_totals_put(struct em_store *s, uint32_t edge, uint32_t check, uint32_t address,
@@ -76,7 +82,8 @@ void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT]);
 int em_store_fill(struct em_store *s, struct em_snapshot *snapshot, struct em_why *why) EM_MUST_CHECK;
 void em_store_source_row(struct em_store *s, uint32_t source, struct em_source_row *row);
 
-/* Newest first, at most `most` rows, with time in [since_us, until_us) (0, 0 = all). */
+/* Newest first, at most `most` rows, with time in [since_us, until_us) (0, 0 = all); a failure whose record has no usable time (or
+ * one in the future) has the time at which it was read. Reports that are information are in no list of failures. */
 int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, size_t most,
                       bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
                       struct em_why *why) EM_MUST_CHECK;

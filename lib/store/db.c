@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The database file: how it is made, opened and locked, what is in it, and what each of SQLite's errors means to a person. */
+#include "store/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/slice.h"
+
+/* call: one row for each Call-ID; flags: 1 code 23 seen, 2 media failure seen. The ids grow with time, and report and failure
+ * hang on them: whatever is to be forgotten one day is a range of calls.
+ * report: the keys of the reports seen, by call: neighbours in time are neighbours on disk.
+ * failure: first report of each call and code; at_us: time_us, or the time of reading when that is unusable.
+ * counter: totals (id 0), calls by code, bit and kind of media, totals of each source.
+ * minute: what the window gauges are made of, about a day of it. */
+static const char schema[] =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE call(id INTEGER PRIMARY KEY, call_id BLOB NOT NULL UNIQUE, ice INTEGER NOT NULL,"
+    " media INTEGER NOT NULL, flags INTEGER NOT NULL, seen_us INTEGER NOT NULL);"
+    "CREATE TABLE report(call INTEGER NOT NULL, key INTEGER NOT NULL, PRIMARY KEY(call, key)) WITHOUT ROWID;"
+    "CREATE TABLE failure(id INTEGER PRIMARY KEY AUTOINCREMENT, call INTEGER NOT NULL, code INTEGER NOT NULL,"
+    " class INTEGER NOT NULL, at_us INTEGER NOT NULL, time_us INTEGER NOT NULL, cseq TEXT, reason TEXT,"
+    " side INTEGER, media INTEGER, ice_known INTEGER, ice INTEGER, local_relay TEXT, remote_relay TEXT,"
+    " sip_from TEXT, sip_to TEXT, format INTEGER, source INTEGER, file TEXT, offset INTEGER, UNIQUE(call, "
+    "code));"
+    "CREATE INDEX failure_at ON failure(at_us);"
+    "CREATE TABLE counter(name TEXT NOT NULL, id INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY(name, "
+    "id))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE minute(minute INTEGER PRIMARY KEY, media_failures INTEGER NOT NULL, code_23 INTEGER NOT "
+    "NULL,"
+    " tcp_nat_check INTEGER NOT NULL, code_23_tcp_nat INTEGER NOT NULL);"
+    "CREATE TABLE position(id INTEGER PRIMARY KEY, source INTEGER NOT NULL, path TEXT NOT NULL,"
+    " device INTEGER NOT NULL, inode INTEGER NOT NULL, head_hash INTEGER NOT NULL, head_size INTEGER NOT "
+    "NULL,"
+    " tail_hash INTEGER NOT NULL, tail_size INTEGER NOT NULL, ended INTEGER NOT NULL, offset INTEGER NOT "
+    "NULL,"
+    " format INTEGER NOT NULL, encoding INTEGER NOT NULL, time_us INTEGER NOT NULL, seen_us INTEGER NOT "
+    "NULL);"
+    "CREATE INDEX position_source ON position(source);"
+    "CREATE TABLE number(kind TEXT NOT NULL, parent INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT "
+    "NULL,"
+    " PRIMARY KEY(kind, parent, name), UNIQUE(kind, parent, number)) WITHOUT ROWID;"
+    "CREATE TABLE check_totals(edge INTEGER NOT NULL, item INTEGER NOT NULL, address INTEGER NOT NULL,"
+    " probes INTEGER NOT NULL, failed_probes INTEGER NOT NULL, stun_retransmits INTEGER NOT NULL,"
+    " tcp_retransmits INTEGER NOT NULL, PRIMARY KEY(edge, item, address)) WITHOUT ROWID;";
+
+#define FAILURE_COLUMNS                                                                                      \
+    "f.id, f.time_us, c.call_id, f.cseq, f.code, f.class, f.reason, f.side, f.media, f.ice_known, f.ice,"    \
+    " f.local_relay, f.remote_relay, f.sip_from, f.sip_to, f.format, f.source, f.file, f.offset"             \
+    " FROM failure f JOIN call c ON c.id = f.call"
+
+static const char *const statements[EM_SQL_COUNT] = {
+    [EM_SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [EM_SQL_COMMIT] = "COMMIT",
+    [EM_SQL_ROLLBACK] = "ROLLBACK",
+    [EM_SQL_META] = "SELECT value FROM meta WHERE name = 'discontinuity_us'",
+    [EM_SQL_CALL_GET] = "SELECT id, ice, media, flags FROM call WHERE call_id = ?1",
+    [EM_SQL_CALL_NEW] = "INSERT INTO call(ice, media, flags, seen_us, call_id) VALUES(0, 0, 0, ?1, ?2)",
+    [EM_SQL_CALL_SET] = "UPDATE call SET ice = ?2, media = ?3, flags = ?4, seen_us = ?5 WHERE id = ?1",
+    [EM_SQL_REPORT_NEW] = "INSERT OR IGNORE INTO report(call, key) VALUES(?1, ?2)",
+    [EM_SQL_FAILURE_NEW] = "INSERT OR IGNORE INTO failure(call, code, class, at_us, time_us, side, media, "
+                           "ice_known, ice, format,"
+                           " source, offset, cseq, reason, local_relay, remote_relay, sip_from, sip_to, file)"
+                           " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+    [EM_SQL_FAILURES_TIME] =
+        "SELECT " FAILURE_COLUMNS " WHERE f.class <> ?4 AND f.at_us >= ?1 AND f.at_us < ?2"
+        " ORDER BY f.at_us DESC, f.id DESC LIMIT ?3",
+    [EM_SQL_FAILURES_LAST] = "SELECT " FAILURE_COLUMNS " WHERE f.class <> ?2 ORDER BY f.id DESC LIMIT ?1",
+    [EM_SQL_COUNTERS] = "SELECT name, id, value FROM counter",
+    [EM_SQL_COUNTER_SET] = "INSERT INTO counter(id, value, name) VALUES(?1, ?2, ?3)"
+                           " ON CONFLICT(name, id) DO UPDATE SET value = excluded.value",
+    [EM_SQL_MINUTES] = "SELECT minute, media_failures, code_23, tcp_nat_check, code_23_tcp_nat FROM minute",
+    [EM_SQL_MINUTE_SET] = "INSERT OR REPLACE INTO minute VALUES(?1, ?2, ?3, ?4, ?5)",
+    [EM_SQL_MINUTES_DROP] = "DELETE FROM minute WHERE minute < ?1",
+    [EM_SQL_POSITIONS] =
+        "SELECT id, device, inode, head_hash, head_size, tail_hash, tail_size, ended, offset,"
+        " format, encoding, time_us, seen_us, path FROM position WHERE source = ?1 ORDER BY id",
+    [EM_SQL_POSITIONS_N] = "SELECT count(*) FROM position",
+    [EM_SQL_POSITION_NEW] =
+        "INSERT INTO position(source, device, inode, head_hash, head_size, tail_hash, tail_size, ended, "
+        "offset,"
+        " format, encoding, time_us, seen_us, path) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+    [EM_SQL_POSITION_SET] =
+        "UPDATE position SET source = ?1, device = ?2, inode = ?3, head_hash = ?4, head_size = ?5,"
+        " tail_hash = ?6, tail_size = ?7, ended = ?8, offset = ?9, format = ?10, encoding = ?11, time_us = "
+        "?12,"
+        " seen_us = ?13, path = ?14 WHERE id = ?15",
+    [EM_SQL_POSITION_DROP] = "DELETE FROM position WHERE id = ?1",
+    [EM_SQL_NUMBER_GET] = "SELECT number FROM number WHERE parent = ?1 AND kind = ?2 AND name = ?3",
+    [EM_SQL_NUMBER_NEW] = "INSERT INTO number(parent, kind, name, number) VALUES(?1, ?2, ?3,"
+                          " (SELECT coalesce(max(number), 0) + 1 FROM number WHERE kind = ?2 AND parent = "
+                          "?1)) RETURNING number",
+    [EM_SQL_NUMBER_NAME] = "SELECT name FROM number WHERE kind = 'source' AND number = ?1",
+    [EM_SQL_CHECK_TOTALS] =
+        "SELECT edge, item, address, probes, failed_probes, stun_retransmits, tcp_retransmits"
+        " FROM check_totals",
+    [EM_SQL_CHECK_TOTALS_SET] = "INSERT OR REPLACE INTO check_totals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+};
+
+/* --- errors ------------------------------------------------------------------------------------------------------- */
+
+static int fail_read_only(const struct em_db *db, struct em_why *why)
+{
+    return em_fail(
+        why, EM_ERR_READ_ONLY,
+        "database %s cannot be written: give this user write permission for the file and for its directory "
+        "(SQLite keeps its log beside the file)",
+        db->path);
+}
+
+static int fail_corrupt(const struct em_db *db, const char *what, struct em_why *why)
+{
+    return em_fail(
+        why, EM_ERR_CORRUPT,
+        "database %s is damaged (%s): put back a good copy, or move it away (with %s-wal) to start with new "
+        "counters",
+        db->path, what, db->path);
+}
+
+/* Whether the directory refuses new files to us: SQLite then only says that it cannot open its log. */
+static bool directory_refuses(const struct em_db *db)
+{
+    char dir[EM_DB_PATH_MAX];
+    const char *slash = strrchr(db->path, '/');
+    size_t n = slash ? (size_t)(slash - db->path) : 0;
+
+    if (!slash)
+        slice_copy(SLICE("."), dir, sizeof dir);
+    else if (n == 0)
+        slice_copy(SLICE("/"), dir, sizeof dir);
+    else
+        slice_copy((struct slice) { db->path, n }, dir, sizeof dir);
+    return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0;
+}
+
+/* The sentence for what SQLite just said. */
+static int fail_sqlite(const struct em_db *db, int rc, struct em_why *why)
+{
+    const char *text = db->sqlite ? sqlite3_errmsg(db->sqlite) : sqlite3_errstr(rc);
+    int error = db->sqlite ? sqlite3_system_errno(db->sqlite) : 0;
+
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return em_fail(
+            why, EM_ERR_FULL,
+            "database %s cannot grow: the disk (or a quota) is full; free space there, reading then goes on",
+            db->path);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        return fail_read_only(db, why);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return fail_corrupt(db, text, why);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return em_fail(
+            why, EM_ERR_BUSY,
+            "database %s is in use by another process: stop the other edgemediad (or sqlite3) first, or give "
+            "this one a database of its own",
+            db->path);
+    case SQLITE_NOMEM:
+        return em_fail(why, EM_ERR_MEMORY, "database %s: no memory", db->path);
+    case SQLITE_CANTOPEN:
+        if (error == EACCES || error == EROFS || error == EPERM || directory_refuses(db))
+            return fail_read_only(db, why);
+        break;
+    default:
+        break;
+    }
+    if (error == ENOSPC || error == EDQUOT)
+        return fail_sqlite(db, SQLITE_FULL, why);
+    return em_fail(why, EM_ERR_SYSTEM, "database %s: %s%s%s", db->path, text, error ? ": " : "",
+                   error ? strerror(error) : "");
+}
+
+/* --- statements --------------------------------------------------------------------------------------------------- */
+
+sqlite3_stmt *em_db_bind(struct em_db *db, enum em_sql q, const int64_t *values, size_t n)
+{
+    sqlite3_stmt *st = db->stmt[q];
+
+    for (size_t i = 0; i < n; i++)
+        (void)sqlite3_bind_int64(st, (int)i + 1, values[i]);
+    return st;
+}
+
+void em_db_bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+    (void)sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+}
+
+int em_db_step(struct em_db *db, enum em_sql q, struct em_why *why)
+{
+    int rc = sqlite3_step(db->stmt[q]), err;
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    err = rc == SQLITE_DONE ? 0 : fail_sqlite(db, rc, why);
+    em_db_reset(db, q);
+    return err;
+}
+
+int em_db_run(struct em_db *db, enum em_sql q, const int64_t *values, size_t n, struct em_why *why)
+{
+    int rc;
+
+    em_db_bind(db, q, values, n);
+    while ((rc = em_db_step(db, q, why)) == 1)
+        continue;
+    return rc;
+}
+
+void em_db_reset(struct em_db *db, enum em_sql q)
+{
+    (void)sqlite3_reset(db->stmt[q]);
+}
+
+void em_db_column_text(sqlite3_stmt *st, int column, char *to, size_t size)
+{
+    const void *p = sqlite3_column_blob(st, column);
+    int n = sqlite3_column_bytes(st, column);
+
+    slice_copy((struct slice) { p ? p : "", p && n > 0 ? (size_t)n : 0 }, to, size);
+}
+
+/* One statement that is needed only here. */
+static int exec(struct em_db *db, const char *sql, struct em_why *why)
+{
+    int rc = sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : fail_sqlite(db, rc, why);
+}
+
+/* A question with one number for an answer. */
+static int ask(struct em_db *db, const char *sql, int64_t *answer, struct em_why *why)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(db->sqlite, sql, -1, &st, NULL), err = 0;
+
+    if (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW)
+        *answer = sqlite3_column_int64(st, 0);
+    else
+        err = fail_sqlite(db, rc, why);
+    (void)sqlite3_finalize(st);
+    return err;
+}
+
+static int prepare_all(struct em_db *db, struct em_why *why)
+{
+    for (size_t q = 0; q < EM_SQL_COUNT; q++) {
+        int rc =
+            sqlite3_prepare_v3(db->sqlite, statements[q], -1, SQLITE_PREPARE_PERSISTENT, &db->stmt[q], NULL);
+
+        if (rc == SQLITE_ERROR) /* a table or column is not there */
+            return fail_corrupt(db, sqlite3_errmsg(db->sqlite), why);
+        if (rc != SQLITE_OK)
+            return fail_sqlite(db, rc, why);
+    }
+    return 0;
+}
+
+/* --- making and opening ------------------------------------------------------------------------------------------- */
+
+static int fail_errno(const struct em_db *db, const char *what, struct em_why *why)
+{
+    int error = errno;
+
+    if (error == EACCES || error == EROFS || error == EPERM)
+        return fail_read_only(db, why);
+    if (error == ENOSPC || error == EDQUOT)
+        return fail_sqlite(db, SQLITE_FULL, why);
+    return em_fail(why, EM_ERR_SYSTEM, "database %s: %s: %s", db->path, what, strerror(error));
+}
+
+static int attach(struct em_db *db, const char *file, struct em_why *why)
+{
+    int rc = sqlite3_open_v2(file, &db->sqlite,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+
+    if (rc != SQLITE_OK)
+        return fail_sqlite(db, rc, why);
+    (void)sqlite3_busy_timeout(db->sqlite, EM_DB_BUSY_MS);
+    return 0;
+}
+
+static void detach(struct em_db *db)
+{
+    for (size_t q = 0; q < EM_SQL_COUNT; q++) {
+        (void)sqlite3_finalize(db->stmt[q]);
+        db->stmt[q] = NULL;
+    }
+    (void)sqlite3_close(db->sqlite);
+    db->sqlite = NULL;
+}
+
+/* Schema and first rows into an empty file, in one transaction. */
+static int fill_new(struct em_db *db, const char *file, int64_t now_us, struct em_why *why)
+{
+    char sql[200];
+    int err;
+
+    if ((err = attach(db, file, why)) != 0)
+        return err;
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO meta VALUES('discontinuity_us', %lld);"
+                   "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+                   (long long)now_us, EM_DB_APPLICATION, EM_DB_VERSION);
+    if ((err = exec(db, "BEGIN", why)) == 0 && (err = exec(db, schema, why)) == 0)
+        err = exec(db, sql, why);
+    return err;
+}
+
+/* Made under another name and linked to its own when complete: a process killed half-way leaves no half database. */
+static int make(struct em_db *db, int64_t now_us, struct em_why *why)
+{
+    char file[EM_DB_PATH_MAX + 32];
+    int fd, err;
+
+    (void)snprintf(file, sizeof file, "%s.new-%ld", db->path, (long)getpid());
+    (void)unlink(file);
+    if ((fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640)) < 0)
+        return fail_errno(db, "cannot be made", why);
+    (void)close(fd);
+    err = fill_new(db, file, now_us, why);
+    detach(db);
+    if (err == 0 && link(file, db->path) != 0 && errno != EEXIST)
+        err = fail_errno(db, "cannot be made", why);
+    (void)unlink(file);
+    return err;
+}
+
+/* Is it ours, of our version, and nobody else's at the moment? */
+static int inspect(struct em_db *db, struct em_why *why)
+{
+    int64_t application = 0, version = 0, n = 0;
+    int err;
+
+    if (sqlite3_db_readonly(db->sqlite, "main") == 1)
+        return fail_read_only(db, why);
+    if ((err = ask(db, "PRAGMA locking_mode = EXCLUSIVE", &n, why)) != 0 ||
+        (err = ask(db, "PRAGMA application_id", &application, why)) != 0 ||
+        (err = ask(db, "PRAGMA user_version", &version, why)) != 0 ||
+        (err = ask(db, "SELECT count(*) FROM sqlite_schema", &n, why)) != 0)
+        return err;
+    if (application != EM_DB_APPLICATION)
+        return em_fail(why, EM_ERR_INPUT,
+                       "database %s belongs to another program (application id 0x%llx): name another file",
+                       db->path, (unsigned long long)application);
+    if (version > EM_DB_VERSION)
+        return em_fail(
+            why, EM_ERR_NEWER,
+            "database %s was written by a newer edgemediad (schema %lld, this one knows %d): install that "
+            "version again, or name another file",
+            db->path, (long long)version, EM_DB_VERSION);
+    if (version < 1)
+        return fail_corrupt(db, "it has no schema version", why);
+    return 0;
+}
+
+/* WAL with synchronous=NORMAL: a commit is one write into the log and survives kill -9; only a checkpoint waits for the disk. When
+ * the power fails, the last commits may be gone, but they go whole and in order: counters and read positions fall back together,
+ * and what was lost is read and counted again. */
+static int set_up(struct em_db *db, struct em_why *why)
+{
+    int err;
+
+    if ((err = exec(db,
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+                    "PRAGMA journal_size_limit = 16777216; PRAGMA foreign_keys = OFF",
+                    why)) != 0 ||
+        (err = prepare_all(db, why)) != 0)
+        return err;
+    if ((err = em_db_run(db, EM_SQL_BEGIN, NULL, 0, why)) != 0)
+        return err;
+    return em_db_run(db, EM_SQL_ROLLBACK, NULL, 0, why);
+}
+
+/* What is there before SQLite looks at it: a log without its database, or an empty file, is a loss that SQLite would take for a
+ * beginning. *missing: nothing is there. */
+static int look(struct em_db *db, bool *missing, struct em_why *why)
+{
+    char wal[EM_DB_PATH_MAX + 8];
+    struct stat st;
+
+    (void)snprintf(wal, sizeof wal, "%s-wal", db->path);
+    *missing = stat(db->path, &st) != 0;
+    if (*missing && errno != ENOENT)
+        return fail_errno(db, "cannot be opened", why);
+    if (*missing && stat(wal, &st) == 0 && st.st_size > 0)
+        return em_fail(
+            why, EM_ERR_CORRUPT,
+            "database %s is missing, but its log %s is there: put the database back, or remove the log to "
+            "start with new counters",
+            db->path, wal);
+    if (*missing)
+        return 0;
+    if (!S_ISREG(st.st_mode))
+        return em_fail(why, EM_ERR_INPUT, "database %s is not a file", db->path);
+    if (st.st_size == 0)
+        return fail_corrupt(db, "it is empty", why);
+    return 0;
+}
+
+int em_db_open(struct em_db *db, const char *path, int64_t now_us, struct em_why *why)
+{
+    bool missing = false;
+    int err;
+
+    *db = (struct em_db) { 0 };
+    if (!slice_copy(slice_of(path), db->path, sizeof db->path))
+        return em_fail(why, EM_ERR_INPUT, "the name of the database is longer than %d bytes",
+                       EM_DB_PATH_MAX - 1);
+    if ((err = look(db, &missing, why)) != 0 || (missing && (err = make(db, now_us, why)) != 0))
+        return err;
+    if ((err = attach(db, db->path, why)) != 0 || (err = inspect(db, why)) != 0 ||
+        (err = set_up(db, why)) != 0)
+        detach(db);
+    return err;
+}
+
+void em_db_close(struct em_db *db)
+{
+    detach(db);
+}

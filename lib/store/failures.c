@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Failures: the most recent ones in memory for snapshots, all of them from the database for whoever asks. */
+#include <string.h>
+
+#include "store/state.h"
+
+/* Ids count up for ever; an SNMP index is 1 to 2^31 - 1. */
+uint32_t em_store_failure_index(int64_t id)
+{
+    return (uint32_t)((id - 1) % INT32_MAX) + 1;
+}
+
+void em_store_ring_add(struct em_store_ring *r, const struct em_failure_row *row)
+{
+    r->row[r->written++ % EM_RECENT_MAX] = *row;
+}
+
+/* Everything that `from` still has, in order; it is empty afterwards. */
+void em_store_ring_move(struct em_store_ring *to, struct em_store_ring *from)
+{
+    uint64_t i = from->written > EM_RECENT_MAX ? from->written - EM_RECENT_MAX : 0;
+
+    for (; i < from->written; i++)
+        em_store_ring_add(to, &from->row[i % EM_RECENT_MAX]);
+    from->written = 0;
+}
+
+/* Columns as FAILURE_COLUMNS in db.c lists them. The source is still a number. */
+static void read_row(sqlite3_stmt *st, struct em_failure_row *row, uint32_t *source)
+{
+    *row = (struct em_failure_row) {
+        .failure = em_store_failure_index(sqlite3_column_int64(st, 0)),
+        .time = sqlite3_column_int64(st, 1),
+        .code = (uint32_t)sqlite3_column_int64(st, 4),
+        .code_class = (uint32_t)sqlite3_column_int64(st, 5),
+        .side = (uint32_t)sqlite3_column_int64(st, 7),
+        .media = (uint32_t)sqlite3_column_int64(st, 8),
+        .ice_known = (uint32_t)sqlite3_column_int64(st, 9),
+        .ice_warnings = (uint32_t)sqlite3_column_int64(st, 10),
+        .format = (uint32_t)sqlite3_column_int64(st, 15),
+        .offset = (uint64_t)sqlite3_column_int64(st, 18),
+    };
+    *source = (uint32_t)sqlite3_column_int64(st, 16);
+    em_db_column_text(st, 2, row->call_id, sizeof row->call_id);
+    em_db_column_text(st, 3, row->cseq, sizeof row->cseq);
+    em_db_column_text(st, 6, row->reason, sizeof row->reason);
+    em_db_column_text(st, 11, row->local_relay, sizeof row->local_relay);
+    em_db_column_text(st, 12, row->remote_relay, sizeof row->remote_relay);
+    em_db_column_text(st, 13, row->from, sizeof row->from);
+    em_db_column_text(st, 14, row->to, sizeof row->to);
+    em_db_column_text(st, 17, row->file, sizeof row->file);
+}
+
+static void name_source(struct em_store *s, uint32_t source, struct em_failure_row *row)
+{
+    sqlite3_stmt *st = em_db_bind(&s->db, EM_SQL_NUMBER_NAME, EM_DB_INTS(source));
+
+    if (em_db_step(&s->db, EM_SQL_NUMBER_NAME, NULL) == 1) {
+        em_db_column_text(st, 0, row->source, sizeof row->source);
+        em_db_reset(&s->db, EM_SQL_NUMBER_NAME);
+    }
+}
+
+static int walk(struct em_store *s, enum em_sql q, bool (*each)(void *arg, const struct em_failure_row *row),
+                void *arg, struct em_why *why)
+{
+    struct em_failure_row row;
+    uint32_t source;
+    int rc;
+
+    while ((rc = em_db_step(&s->db, q, why)) == 1) {
+        read_row(s->db.stmt[q], &row, &source);
+        name_source(s, source, &row);
+        if (!each(arg, &row)) {
+            em_db_reset(&s->db, q);
+            return 0;
+        }
+    }
+    return rc;
+}
+
+int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, size_t most,
+                      bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
+                      struct em_why *why)
+{
+    em_db_bind(&s->db, EM_SQL_FAILURES_TIME,
+               EM_DB_INTS(since_us, until_us ? until_us : INT64_MAX,
+                          most > INT32_MAX ? INT32_MAX : (int64_t)most, EM_CODE_INFORMATION));
+    return walk(s, EM_SQL_FAILURES_TIME, each, arg, why);
+}
+
+/* The query gives the newest first; the ring wants the oldest first. */
+static bool keep(void *arg, const struct em_failure_row *row)
+{
+    struct em_store_ring *r = arg;
+
+    r->row[EM_RECENT_MAX - ++r->written] = *row;
+    return r->written < EM_RECENT_MAX;
+}
+
+int em_store_recent_load(struct em_store *s, struct em_why *why)
+{
+    size_t n;
+    int err;
+
+    em_db_bind(&s->db, EM_SQL_FAILURES_LAST, EM_DB_INTS(EM_RECENT_MAX, EM_CODE_INFORMATION));
+    if ((err = walk(s, EM_SQL_FAILURES_LAST, keep, &s->recent, why)) < 0)
+        return err;
+    n = (size_t)s->recent.written;
+    memmove(s->recent.row, s->recent.row + EM_RECENT_MAX - n, n * sizeof s->recent.row[0]);
+    return 0;
+}
