@@ -22,7 +22,7 @@ BANNED = {  # function: why, or what to use
     "sprintf": "snprintf or buf", "vsprintf": "vsnprintf or buf", "strcpy": "slice_copy", "strcat": "buf", "strncpy": "slice_copy",
     "strncat": "buf", "gets": "anything", "system": "posix_spawn", "popen": "posix_spawn", "tmpnam": "mkstemp", "mktemp": "mkstemp",
     "rand": "em_random", "srand": "em_random", "random": "em_random", "alloca": "a bounded array", "gmtime": "em_time_text",
-    "localtime": "localtime_r", "strerror_r": "strerror", "gethostbyname": "em_net_resolve", "getaddrinfo": "em_net_resolve",
+    "localtime": "localtime_r", "gethostbyname": "em_net_resolve", "getaddrinfo": "em_net_resolve",
     "sleep": "a timer", "usleep": "a timer", "setjmp": "a return value", "longjmp": "a return value",
 }
 # Where a banned function is at home all the same: (function, file pattern).
