@@ -354,7 +354,7 @@ static struct arcs arcs_of(const char *root)
     if (!slice_skip(&rest, SLICE("1.3.6.1.4.1")))
         die("the root %s is not below enterprises, 1.3.6.1.4.1", root);
     while (rest.n > 0) {
-        uint32_t arc;
+        uint32_t arc = 0;
 
         if (a.n == ARCS_MAX || !slice_skip(&rest, SLICE(".")) || !slice_u32(&rest, UINT32_MAX, &arc))
             die("%s is no usable root", root);
