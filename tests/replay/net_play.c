@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The player behind net.h: one list of things to happen, ordered by time and then by when they were asked for. */
+#include "net_play.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/net_ops.h"
+
+struct play_event { /* embedded in what happens */
+    int64_t at;
+    uint64_t order;
+    void (*happen)(struct play_event *e);
+    struct play_event *next;
+    bool listed;
+};
+
+struct host {
+    enum em_transport transport;
+    struct em_addr at;
+    struct em_play_host host;
+    void *arg;
+};
+
+struct name {
+    const char *name, *failure;
+    struct em_addr addrs[EM_LOOKUP_MAX];
+    size_t n;
+};
+
+struct play_net {
+    struct em_net is;
+    struct em_clock_fake state;
+    struct em_clock clock;
+    struct play_event *first;
+    uint64_t order;
+    size_t objects;
+    struct host hosts[EM_PLAY_HOSTS_MAX];
+    size_t hosts_n;
+    struct name names[EM_PLAY_NAMES_MAX];
+    size_t names_n;
+};
+
+struct play_conn {
+    struct em_conn is;
+    struct play_net *net;
+    const struct host *host; /* NULL: nothing is there */
+    struct em_open how;
+    struct em_conn_events events;
+    void *arg;
+    struct play_event opened;
+    struct delivery *deliveries;
+    bool connected, entered, closed;
+    bool info_set;
+    struct em_tcp_info info;
+    uint64_t sent;
+    uint32_t segments_in;
+};
+
+/* Something on its way to the client, or (sent) to the host. */
+struct delivery {
+    struct play_event event; /* first */
+    struct play_conn *conn;
+    struct delivery *next;
+    enum { ACCEPT, DATA, END, ERROR, SENT } what;
+    struct em_net_error error;
+    struct em_addr from;
+    size_t n;
+    uint8_t bytes[];
+};
+
+struct play_timer {
+    struct em_timer is;
+    struct play_event event;
+    struct play_net *net;
+    void (*fire)(void *arg);
+    void *arg;
+};
+
+struct play_lookup {
+    struct em_lookup is;
+    struct play_event event;
+    struct play_net *net;
+    struct name answer;
+    em_lookup_fn done;
+    void *arg;
+};
+
+#define CONTAINER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+static void *need(size_t size)
+{
+    void *p = calloc(1, size);
+
+    if (!p)
+        abort();
+    return p;
+}
+
+static void unlist(struct play_net *n, struct play_event *e)
+{
+    struct play_event **at = &n->first;
+
+    if (!e->listed)
+        return;
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    e->listed = false;
+}
+
+static void list(struct play_net *n, struct play_event *e, int64_t when, void (*happen)(struct play_event *e))
+{
+    struct play_event **at = &n->first;
+
+    unlist(n, e);
+    e->at = when > n->state.mono ? when : n->state.mono;
+    e->order = n->order++;
+    e->happen = happen;
+    e->listed = true;
+    while (*at && (*at)->at <= e->at)
+        at = &(*at)->next;
+    e->next = *at;
+    *at = e;
+}
+
+static void move_clock(struct play_net *n, int64_t to)
+{
+    if (to > n->state.mono)
+        em_clock_fake_advance(&n->state, to - n->state.mono);
+}
+
+bool em_play_turn_until(struct em_net *net, int64_t limit_us)
+{
+    struct play_net *n = (struct play_net *)net;
+
+    if (n->first && n->first->at <= limit_us)
+        return em_play_turn(net);
+    move_clock(n, limit_us);
+    return false;
+}
+
+bool em_play_turn(struct em_net *net)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct play_event *e = n->first;
+
+    if (!e)
+        return false;
+    move_clock(n, e->at);
+    unlist(n, e);
+    e->happen(e);
+    return true;
+}
+
+int64_t em_play_now(struct em_net *n)
+{
+    return ((struct play_net *)n)->state.mono;
+}
+
+static const struct em_clock *clock_play(struct em_net *n)
+{
+    return &((struct play_net *)n)->clock;
+}
+
+/* --- connections ------------------------------------------------------------------------------------------------- */
+
+static void free_conn(struct play_conn *c)
+{
+    c->net->objects--;
+    free(c);
+}
+
+static void drop(struct delivery *d)
+{
+    struct delivery **at = &d->conn->deliveries;
+
+    unlist(d->conn->net, &d->event);
+    while (*at != d)
+        at = &(*at)->next;
+    *at = d->next;
+    free(d);
+}
+
+static void deliver_to_client(struct play_conn *c, const struct delivery *d)
+{
+    switch (d->what) {
+    case ACCEPT:
+        c->connected = true;
+        if (c->events.connected)
+            c->events.connected(c->arg);
+        break;
+    case DATA:
+        c->segments_in++;
+        if (c->events.data)
+            c->events.data(c->arg, d->bytes, d->n, &d->from);
+        break;
+    case END:
+        if (c->events.eof)
+            c->events.eof(c->arg);
+        break;
+    case ERROR:
+        if (c->events.error)
+            c->events.error(c->arg, &d->error);
+        break;
+    case SENT:
+        break;
+    }
+}
+
+static void on_delivery(struct play_event *e)
+{
+    struct delivery *d = CONTAINER(e, struct delivery, event);
+    struct play_conn *c = d->conn;
+
+    c->entered = true;
+    if (d->what == SENT && c->host && c->host->host.sent)
+        c->host->host.sent(c->host->arg, &c->is, d->bytes, d->n);
+    else
+        deliver_to_client(c, d);
+    c->entered = false;
+    drop(d);
+    if (c->closed) {
+        while (c->deliveries)
+            drop(c->deliveries);
+        free_conn(c);
+    }
+}
+
+static struct delivery *deliver(struct play_conn *c, int what, const void *p, size_t n)
+{
+    struct delivery *d = need(sizeof *d + n);
+
+    d->conn = c;
+    d->what = what;
+    d->n = n;
+    if (n)
+        memcpy(d->bytes, p, n);
+    d->next = c->deliveries;
+    c->deliveries = d;
+    list(c->net, &d->event, c->net->state.mono, on_delivery);
+    return d;
+}
+
+void em_play_accept(struct em_conn *c)
+{
+    deliver((struct play_conn *)c, ACCEPT, NULL, 0);
+}
+
+void em_play_data(struct em_conn *c, const void *p, size_t n, const struct em_addr *from)
+{
+    struct delivery *d = deliver((struct play_conn *)c, DATA, p, n);
+
+    d->from = from ? *from : d->conn->how.remote;
+}
+
+void em_play_eof(struct em_conn *c)
+{
+    deliver((struct play_conn *)c, END, NULL, 0);
+}
+
+void em_play_error(struct em_conn *c, const struct em_net_error *e)
+{
+    deliver((struct play_conn *)c, ERROR, NULL, 0)->error = *e;
+}
+
+void em_play_info(struct em_conn *conn, const struct em_tcp_info *info)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    c->info = *info;
+    c->info_set = true;
+}
+
+static const struct host *host_at(const struct play_net *n, enum em_transport transport,
+                                  const struct em_addr *at)
+{
+    for (size_t i = 0; i < n->hosts_n; i++)
+        if (n->hosts[i].transport == transport && em_addr_eq(&n->hosts[i].at, at))
+            return &n->hosts[i];
+    return NULL;
+}
+
+static void on_opened(struct play_event *e)
+{
+    struct play_conn *c = CONTAINER(e, struct play_conn, opened);
+
+    c->host->host.opened(c->host->arg, &c->is);
+}
+
+static struct em_conn *open_play(struct em_net *net, const struct em_open *how,
+                                 const struct em_conn_events *events, void *arg)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct play_conn *c = need(sizeof *c);
+
+    *c = (struct play_conn) { .is = { net->ops }, .net = n, .how = *how, .events = *events, .arg = arg };
+    c->connected = how->transport == EM_TRANSPORT_UDP;
+    c->host = host_at(n, how->transport, &how->remote);
+    n->objects++;
+    if (c->host && c->host->host.opened)
+        list(n, &c->opened, n->state.mono, on_opened);
+    return &c->is;
+}
+
+static void conn_send(struct em_conn *conn, const void *p, size_t n, const struct em_addr *to)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    assert(!c->closed);
+    (void)to;
+    c->sent += n;
+    deliver(c, SENT, p, n);
+}
+
+static void conn_info(struct em_conn *conn, struct em_tcp_info *info)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    if (c->how.transport != EM_TRANSPORT_TCP)
+        return;
+    *info = c->info;
+    if (!c->info_set)
+        *info =
+            (struct em_tcp_info) { .valid = true, .bytes_acked = c->sent, .data_segs_in = c->segments_in };
+    info->bytes_sent = c->sent;
+}
+
+static void conn_local(struct em_conn *c, struct em_addr *a)
+{
+    (void)c;
+    em_addr_read("198.51.100.1", 40000, a);
+}
+
+static void conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
+{
+    (void)c;
+    (void)events;
+    (void)arg;
+    abort(); /* nothing is ever accepted here */
+}
+
+static void conn_close(struct em_conn *conn, bool reset)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    assert(!c->closed);
+    if (c->host && c->host->host.closed)
+        c->host->host.closed(c->host->arg, conn, reset);
+    c->closed = true;
+    unlist(c->net, &c->opened);
+    if (c->entered) {
+        /* the one that is being delivered is dropped by on_delivery */
+        for (struct delivery *d = c->deliveries; d; d = d->next)
+            unlist(c->net, &d->event);
+        return;
+    }
+    while (c->deliveries)
+        drop(c->deliveries);
+    free_conn(c);
+}
+
+/* --- names ------------------------------------------------------------------------------------------------------- */
+
+static void on_lookup(struct play_event *e)
+{
+    struct play_lookup *l = CONTAINER(e, struct play_lookup, event);
+    struct play_lookup copy = *l;
+
+    l->net->objects--;
+    free(l);
+    copy.done(copy.arg, copy.answer.addrs, copy.answer.n, copy.answer.n ? NULL : copy.answer.failure);
+}
+
+static struct name name_of(struct play_net *n, const char *name)
+{
+    struct name none = { .name = name, .failure = "Domain name not found" };
+
+    if (em_addr_read(name, 0, &none.addrs[0])) {
+        none.n = 1;
+        return none;
+    }
+    for (size_t i = 0; i < n->names_n; i++)
+        if (strcmp(n->names[i].name, name) == 0)
+            return n->names[i];
+    return none;
+}
+
+static void set_port(struct em_addr *a, uint16_t port)
+{
+    if (a->u.any.sa_family == AF_INET6)
+        a->u.v6.sin6_port = htons(port);
+    else
+        a->u.v4.sin_port = htons(port);
+}
+
+static struct em_lookup *resolve(struct em_net *net, const char *name, uint16_t port, int64_t timeout_us,
+                                 em_lookup_fn done, void *arg)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct play_lookup *l = need(sizeof *l);
+    bool never;
+
+    *l = (struct play_lookup) {
+        .is = { net->ops }, .net = n, .answer = name_of(n, name), .done = done, .arg = arg
+    };
+    for (size_t i = 0; i < l->answer.n; i++)
+        set_port(&l->answer.addrs[i], port);
+    never = l->answer.n == 0 && l->answer.failure[0] == '\0';
+    if (never)
+        l->answer.failure = "no answer from the name servers in time";
+    n->objects++;
+    list(n, &l->event, n->state.mono + (never ? timeout_us : 0), on_lookup);
+    return &l->is;
+}
+
+static void lookup_cancel(struct em_lookup *lookup)
+{
+    struct play_lookup *l = (struct play_lookup *)lookup;
+
+    unlist(l->net, &l->event);
+    l->net->objects--;
+    free(l);
+}
+
+/* --- timers ------------------------------------------------------------------------------------------------------ */
+
+static void on_timer(struct play_event *e)
+{
+    struct play_timer *t = CONTAINER(e, struct play_timer, event);
+
+    t->fire(t->arg);
+}
+
+static struct em_timer *timer_new(struct em_net *net, void (*fire)(void *arg), void *arg)
+{
+    struct play_timer *t = need(sizeof *t);
+
+    *t = (struct play_timer) { .is = { net->ops }, .net = (struct play_net *)net, .fire = fire, .arg = arg };
+    t->net->objects++;
+    return &t->is;
+}
+
+static void timer_at(struct em_timer *timer, int64_t deadline_us)
+{
+    struct play_timer *t = (struct play_timer *)timer;
+
+    list(t->net, &t->event, deadline_us, on_timer);
+}
+
+static void timer_stop(struct em_timer *timer)
+{
+    struct play_timer *t = (struct play_timer *)timer;
+
+    unlist(t->net, &t->event);
+}
+
+static void timer_free(struct em_timer *timer)
+{
+    struct play_timer *t = (struct play_timer *)timer;
+
+    unlist(t->net, &t->event);
+    t->net->objects--;
+    free(t);
+}
+
+/* --- what is not played ------------------------------------------------------------------------------------------- */
+
+static struct em_listener *no_listen(struct em_net *n, enum em_transport transport, const struct em_addr *at,
+                                     const struct em_listen_events *events, void *arg, struct em_why *why)
+{
+    (void)n;
+    (void)transport;
+    (void)at;
+    (void)events;
+    (void)arg;
+    em_fail(why, EM_ERR_UNSUPPORTED, "the player does not listen");
+    return NULL;
+}
+
+static struct em_watch *no_watch(struct em_net *n, int fd, void (*readable)(void *arg), void *arg)
+{
+    (void)n;
+    (void)fd;
+    (void)readable;
+    (void)arg;
+    return NULL;
+}
+
+static void net_free(struct em_net *n)
+{
+    assert(((struct play_net *)n)->objects == 0);
+    free(n);
+}
+
+static const struct em_net_ops play_ops = {
+    .net_free = net_free,
+    .clock = clock_play,
+    .open = open_play,
+    .conn_send = conn_send,
+    .conn_info = conn_info,
+    .conn_local = conn_local,
+    .conn_take = conn_take,
+    .conn_close = conn_close,
+    .listen = no_listen,
+    .watch = no_watch,
+    .resolve = resolve,
+    .lookup_cancel = lookup_cancel,
+    .timer_new = timer_new,
+    .timer_at = timer_at,
+    .timer_stop = timer_stop,
+    .timer_free = timer_free,
+};
+
+struct em_net *em_play_new(void)
+{
+    struct play_net *n = need(sizeof *n);
+
+    n->is.ops = &play_ops;
+    n->state = (struct em_clock_fake) { EM_PLAY_START_US, INT64_C(1764000000) * EM_US_PER_S, 42 };
+    n->clock = em_clock_fake(&n->state);
+    return &n->is;
+}
+
+void em_play_host(struct em_net *net, enum em_transport transport, const struct em_addr *at,
+                  const struct em_play_host *host, void *arg)
+{
+    struct play_net *n = (struct play_net *)net;
+
+    assert(n->hosts_n < EM_PLAY_HOSTS_MAX);
+    n->hosts[n->hosts_n++] = (struct host) { transport, *at, *host, arg };
+}
+
+void em_play_name(struct em_net *net, const char *name, const struct em_addr *addrs, size_t count,
+                  const char *failure)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct name *to = &n->names[n->names_n++];
+
+    assert(n->names_n <= EM_PLAY_NAMES_MAX && count <= EM_LOOKUP_MAX);
+    *to = (struct name) { .name = name, .failure = failure, .n = count };
+    if (count)
+        memcpy(to->addrs, addrs, count * sizeof *addrs);
+}
