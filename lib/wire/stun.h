@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * STUN messages by RFC 8489: bytes in, struct out, and the other way. Pure: no input or output, no allocation.
+ *
+ * Reading: stun_parse() looks at one whole message (a datagram, or what stun_frame() cut out of a TCP stream) and fills a struct
+ * stun_msg whose slices point into the bytes. Attributes that we do not know are skipped; those that must be understood are listed.
+ *
+ *     struct stun_msg m;
+ *     if (stun_parse(bytes, n, &m) == 0 && stun_is_answer(&m, STUN_BINDING, tid)) ... m.xor_mapped ...
+ *
+ * Writing, into a struct buf (base/buf.h; STUN_REQUEST_MAX is room enough for our own requests):
+ *
+ *     stun_begin(&b, STUN_BINDING, STUN_REQUEST, tid);  stun_put_text(&b, STUN_ATTR_SOFTWARE, ...);
+ *     [stun_put_integrity() of stun_auth.h;]  stun_put_fingerprint(&b);
+ *
+ * The header's length is right after every put; there is no end call.
+ */
+#ifndef EM_WIRE_STUN_H
+#define EM_WIRE_STUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cur.h"
+#include "base/slice.h"
+
+enum {
+    STUN_HEADER_SIZE = 20,
+    STUN_TID_SIZE = 12,
+    STUN_REQUEST_MAX = 2048,
+    STUN_MESSAGE_MAX = STUN_HEADER_SIZE + 0xFFFC,
+    STUN_UNKNOWN_MAX = 8, /* unknown attributes that are listed; more are only counted */
+};
+#define STUN_COOKIE UINT32_C(0x2112A442)
+
+enum stun_class { STUN_REQUEST, STUN_INDICATION, STUN_SUCCESS, STUN_ERROR };
+
+enum stun_method {
+    STUN_BINDING = 0x001,
+    STUN_ALLOCATE = 0x003,
+    STUN_REFRESH = 0x004,
+    STUN_SEND = 0x006,
+    STUN_DATA = 0x007,
+    STUN_CREATE_PERMISSION = 0x008,
+    STUN_CHANNEL_BIND = 0x009,
+};
+
+enum stun_attr { /* RFC 8489 section 14, RFC 8656 section 18 */
+                 STUN_ATTR_MAPPED_ADDRESS = 0x0001,
+                 STUN_ATTR_USERNAME = 0x0006,
+                 STUN_ATTR_MESSAGE_INTEGRITY = 0x0008,
+                 STUN_ATTR_ERROR_CODE = 0x0009,
+                 STUN_ATTR_UNKNOWN_ATTRIBUTES = 0x000A,
+                 STUN_ATTR_CHANNEL_NUMBER = 0x000C,
+                 STUN_ATTR_LIFETIME = 0x000D,
+                 STUN_ATTR_XOR_PEER_ADDRESS = 0x0012,
+                 STUN_ATTR_DATA = 0x0013,
+                 STUN_ATTR_REALM = 0x0014,
+                 STUN_ATTR_NONCE = 0x0015,
+                 STUN_ATTR_XOR_RELAYED_ADDRESS = 0x0016,
+                 STUN_ATTR_REQUESTED_ADDRESS_FAMILY = 0x0017,
+                 STUN_ATTR_REQUESTED_TRANSPORT = 0x0019,
+                 STUN_ATTR_MESSAGE_INTEGRITY_SHA256 = 0x001C,
+                 STUN_ATTR_PASSWORD_ALGORITHM = 0x001D,
+                 STUN_ATTR_USERHASH = 0x001E,
+                 STUN_ATTR_XOR_MAPPED_ADDRESS = 0x0020,
+                 STUN_ATTR_PASSWORD_ALGORITHMS = 0x8002,
+                 STUN_ATTR_SOFTWARE = 0x8022,
+                 STUN_ATTR_ALTERNATE_SERVER = 0x8023,
+                 STUN_ATTR_FINGERPRINT = 0x8028,
+};
+
+/* A transport address inside a message. family 0 = none. */
+struct stun_addr {
+    uint8_t family; /* 4 or 6 */
+    uint16_t port;
+    uint8_t ip[16]; /* network order; 4 or 16 bytes */
+};
+
+struct stun_msg {
+    enum stun_class class;
+    uint16_t method;
+    const uint8_t *bytes; /* the whole message */
+    size_t size;
+    const uint8_t *tid; /* STUN_TID_SIZE bytes */
+    struct stun_addr mapped, xor_mapped, xor_relayed, xor_peer, alternate_server;
+    struct slice username, realm, nonce, software, data; /* p NULL = absent */
+    uint16_t error_code;                                 /* 300 to 699; 0 = absent */
+    struct slice error_reason;                           /* trailing NULs removed; text from a stranger */
+    bool has_lifetime, has_requested_transport;
+    uint32_t lifetime; /* seconds */
+    uint8_t requested_transport;
+    bool password_sha256;                 /* PASSWORD-ALGORITHMS offers SHA-256 */
+    struct slice password_algorithms;     /* the raw value, to be echoed */
+    size_t integrity_at, integrity256_at; /* offset of the attribute's header; 0 = absent */
+    size_t integrity256_size;
+    bool fingerprint_present, fingerprint_right;
+    uint16_t unknown[STUN_UNKNOWN_MAX]; /* attributes below 0x8000 that we do not know */
+    size_t unknown_n;                   /* how many there were, also beyond STUN_UNKNOWN_MAX */
+};
+
+/* 0, or EM_ERR_INPUT: not a STUN message (type, cookie, length) or an attribute that is broken. *m is then undefined. A wrong
+ * FINGERPRINT is no parse error: see fingerprint_right. */
+int stun_parse(const void *bytes, size_t n, struct stun_msg *m) EM_MUST_CHECK;
+
+/* Is this the success or error response of our request? */
+bool stun_is_answer(const struct stun_msg *m, uint16_t method, const uint8_t tid[STUN_TID_SIZE]);
+
+/* Framing over TCP and TLS (RFC 8489 section 6.2.2, RFC 8656 section 3.5): >0 = the first that many bytes are one message or one
+ * ChannelData (padding included), 0 = more bytes are needed, <0 = this is neither (EM_ERR_INPUT). */
+int stun_frame(const uint8_t *p, size_t n);
+
+/* Writing. */
+void stun_begin(struct buf *b, uint16_t method, enum stun_class class,
+                const uint8_t tid[STUN_TID_SIZE]); /* resets b */
+void stun_put(struct buf *b, uint16_t type, const void *value, size_t n);
+void stun_put_text(struct buf *b, uint16_t type, struct slice text);
+void stun_put_u32(struct buf *b, uint16_t type, uint32_t v);
+void stun_put_error(struct buf *b, uint16_t code, struct slice reason);
+void stun_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
+void stun_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
+void stun_put_fingerprint(struct buf *b); /* last */
+
+#endif
