@@ -29,7 +29,7 @@ static const struct em_field totals[] = {
       .help = "Calls that have both diagnostic code 23 and ICE warning bit 0x100. This is the counter to "
               "alarm on."),
     F(4, COUNTER, media_failures, .snmp = "MediaFailures", .metric = "media_failures", .unit = "calls",
-      .help = "Calls with at least one diagnostic code that means a media failure (21 to 34)."),
+      .help = "Calls with at least one diagnostic code that means a media failure (21 to 39)."),
     F(5, COUNTER, reports, .snmp = "Reports", .metric = "reports", .unit = "reports",
       .help = "Diagnostics headers, or their equivalents, seen in all sources."),
     F(6, COUNTER, duplicates, .snmp = "DuplicateReports", .metric = "duplicate_reports", .unit = "reports",

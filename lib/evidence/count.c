@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What a report adds to the counters, and the table of diagnostic codes. */
+#include "evidence/count.h"
+
+#include <assert.h>
+
+#include "evidence/ice.h"
+
+/* Ascending. Meanings of 26 to 34 follow the pattern of the published ones; their exact wording is not confirmed. */
+static const struct {
+    uint32_t first, last;
+    enum em_code_class class;
+    const char *meaning;
+} codes[] = {
+    { 21, 21, EM_CODE_MEDIA_FAILURE, "Media connectivity failed; where one endpoint is could not be told." },
+    { 22, 22, EM_CODE_MEDIA_FAILURE, "Media connectivity failed while both endpoints were inside." },
+    { 23, 23, EM_CODE_MEDIA_FAILURE,
+      "Media connectivity failed while one endpoint was inside and the other remote." },
+    { 24, 24, EM_CODE_MEDIA_FAILURE, "Media connectivity failed while both endpoints were remote." },
+    { 25, 25, EM_CODE_MEDIA_FAILURE,
+      "Media connectivity of a federated call failed while both endpoints were inside." },
+    { 26, 26, EM_CODE_MEDIA_FAILURE,
+      "Media connectivity of a federated call failed while one endpoint was inside and the other remote." },
+    { 27, 27, EM_CODE_MEDIA_FAILURE,
+      "Media connectivity of a federated call failed while both endpoints were remote." },
+    { 28, 30, EM_CODE_MEDIA_FAILURE, "Media connectivity of a federated call failed." },
+    { 31, 31, EM_CODE_MEDIA_FAILURE, "Media failed during the call while both endpoints were inside." },
+    { 32, 32, EM_CODE_MEDIA_FAILURE,
+      "Media failed during the call while one endpoint was inside and the other remote." },
+    { 33, 33, EM_CODE_MEDIA_FAILURE, "Media failed during the call while both endpoints were remote." },
+    { 34, 39, EM_CODE_MEDIA_FAILURE, "Media of a federated call failed during the call." },
+    { 1009, 1009, EM_CODE_OTHER_FAILURE, "A server could not resolve a name." },
+    { 1010, 1010, EM_CODE_OTHER_FAILURE, "A server could not set up TLS." },
+    { 1034, 1034, EM_CODE_OTHER_FAILURE, "A remote server answered with an error without saying why." },
+    { 7008, 7008, EM_CODE_OTHER_FAILURE, "The session description could not be parsed." },
+    { 10003, 10003, EM_CODE_OTHER_FAILURE, "The mediation server or the gateway behind it failed." },
+    { 51004, 51004, EM_CODE_INFORMATION, "The user ended the call." },
+    { 51007, 51007, EM_CODE_INFORMATION, "The callee reported how its media connectivity came about." },
+    { 52017, 52017, EM_CODE_OTHER_FAILURE, "The two sides do not agree on encryption." },
+    { 52063, 52063, EM_CODE_OTHER_FAILURE, "The session description is not supported." },
+};
+
+const uint32_t em_codes_known[] = { 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 51004, 51007 };
+const size_t em_codes_known_n = sizeof em_codes_known / sizeof *em_codes_known;
+
+enum em_code_class em_code_class(uint32_t code)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (code >= codes[i].first && code <= codes[i].last)
+            return codes[i].class;
+    return EM_CODE_OTHER_FAILURE;
+}
+
+const char *em_code_meaning(uint32_t code)
+{
+    /* [MS-OCER] groups the codes by the component that gives them. */
+    static const struct {
+        uint32_t first, last;
+        const char *meaning;
+    } ranges[] = {
+        { 0, 999, "A common error; the reason text tells." },
+        { 1000, 1999, "An error of a server's SIP stack; the reason text tells." },
+        { 2000, 2999, "An error of presence; the reason text tells." },
+        { 3000, 3999, "An error of a conference's focus; the reason text tells." },
+        { 7000, 7999, "An error of the audio/video conferencing server; the reason text tells." },
+        { 9000, 9999, "An error of the media relay authentication service; the reason text tells." },
+        { 10000, 10999, "An error of the mediation server; the reason text tells." },
+        { 51000, 52999, "An error of a client; the reason text tells." },
+    };
+
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (code >= codes[i].first && code <= codes[i].last)
+            return codes[i].meaning;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last)
+            return ranges[i].meaning;
+    return "A code without a known meaning; the reason text tells.";
+}
+
+/* Media named by the report; a header that names none counts for none. */
+static uint32_t media_set(const struct em_report *r)
+{
+    uint32_t set = 0;
+
+    for (uint32_t i = 0; i < r->media_n; i++)
+        if (r->media[i].media != EM_MEDIA_UNKNOWN)
+            set |= UINT32_C(1) << (r->media[i].media - 1);
+    return set;
+}
+
+struct em_count_delta em_count_report(const struct em_report *r, struct em_call_state *call, bool new_code,
+                                      bool duplicate)
+{
+    struct em_count_delta d = { .unkeyed = r->call_id.n == 0 };
+    bool known, failed = em_code_class(r->code) == EM_CODE_MEDIA_FAILURE, was_both;
+    uint32_t ice = em_report_ice(r, &known), media = failed ? media_set(r) : 0;
+
+    if (d.unkeyed) /* what belongs to no call repeats no call's report */
+        return d;
+    d.duplicate = duplicate;
+    assert(call);
+    was_both = call->code_23 && call->ice & EM_ICE_TCP_NAT;
+    d.call = !call->known;
+    d.code = new_code;
+    d.ice = ice & ~call->ice;
+    d.media = media & ~call->media;
+    d.tcp_nat_check = (d.ice & EM_ICE_TCP_NAT) != 0;
+    d.media_failure = failed && !call->media_failed;
+    d.code_23 = r->code == 23 && !call->code_23;
+    call->known = true;
+    call->ice |= ice;
+    call->media |= media;
+    call->media_failed |= failed;
+    call->code_23 |= r->code == 23;
+    d.code_23_tcp_nat = !was_both && call->code_23 && call->ice & EM_ICE_TCP_NAT;
+    return d;
+}
+
+void em_count_add(struct em_totals *t, const struct em_count_delta *d)
+{
+    t->reports++;
+    t->duplicates += d->duplicate;
+    t->unkeyed += d->unkeyed;
+    t->calls += d->call;
+    t->media_failures += d->media_failure;
+    t->code_23 += d->code_23;
+    t->tcp_nat_check += d->tcp_nat_check;
+    t->code_23_tcp_nat += d->code_23_tcp_nat;
+}
