@@ -21,7 +21,7 @@ enum em_kind {
     EM_KIND_NUMBER,  /* uint32_t identifier or port. SNMP Unsigned32. JSON number */
     EM_KIND_GAUGE,   /* uint32_t or uint64_t. SNMP Gauge32, capped at its end */
     EM_KIND_COUNTER, /* uint64_t, never falls. SNMP Counter64 */
-    EM_KIND_TIME, /* int64_t Unix microseconds. SNMP DateAndTime (8 octets UTC; zeros when never). JSON RFC 3339 or absent */
+    EM_KIND_TIME, /* int64_t Unix microseconds. SNMP DateAndTime (11 octets, UTC; 8 zeros when never). JSON RFC 3339 or absent */
     EM_KIND_STAMP, /* int64_t Unix microseconds. SNMP TimeStamp (sysUpTime then). JSON RFC 3339 */
     EM_KIND_ICE, /* uint32_t ICE warning bits. SNMP BITS: bit n of the sum is BITS bit n. JSON "0x8000100" */
 };

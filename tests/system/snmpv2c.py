@@ -71,6 +71,13 @@ def oid(text):
     return tuple(int(n) for n in text.strip(".").split("."))
 
 
+def packet(kind, names, request_id=1, a=0, b=0, community=b"public"):
+    """A whole request; a and b are non-repeaters and max-repetitions of a GETBULK."""
+    binds = b"".join(_tlv(0x30, _oid(n) + _tlv(NULL, b"")) for n in names)
+    pdu = _tlv(kind, _integer(request_id) + _integer(a) + _integer(b) + _tlv(0x30, binds))
+    return _tlv(0x30, _integer(1) + _tlv(OCTETS, community) + pdu)
+
+
 class Manager:
     def __init__(self, port, community="public", timeout=5.0):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -85,9 +92,7 @@ class Manager:
     def request(self, kind, names, a=0, b=0):
         """[(oid, tag, value)]; raises TimeoutError without an answer, RuntimeError on an error status."""
         self.request_id = self.request_id % 0x7FFFFFFF + 1
-        binds = b"".join(_tlv(0x30, _oid(n) + _tlv(NULL, b"")) for n in names)
-        pdu = _tlv(kind, _integer(self.request_id) + _integer(a) + _integer(b) + _tlv(0x30, binds))
-        self.socket.send(_tlv(0x30, _integer(1) + _tlv(OCTETS, self.community) + pdu))
+        self.socket.send(packet(kind, names, self.request_id, a, b, self.community))
         while True:
             try:
                 answer = self.socket.recv(65536)

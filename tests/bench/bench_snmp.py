@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How fast the SNMP face is, under a real snmpd: a GET of one of our scalars beside one that snmpd serves itself, and a walk of the
+check table with 10,000 rows beside the same rows under net-snmp's table_container. Both in turn, medians. Also the idle RSS.
+
+BENCH_ROUNDS (GETs in a run, 2000), BENCH_RUNS (5), BENCH_ROWS (10000)."""
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
+sys.path[:0] = [f"{SRC}/tests/system"]
+import snmpv2c  # noqa: E402
+from private_snmpd import Snmpd, find_snmpd, wait_for  # noqa: E402
+
+ROUNDS, RUNS, ROWS = (int(os.environ.get(n, d)) for n, d in (("BENCH_ROUNDS", 2000), ("BENCH_RUNS", 5), ("BENCH_ROWS", 10000)))
+SYS_UP_TIME = snmpv2c.oid("1.3.6.1.2.1.1.3.0")
+SNMP_IN_PKTS = snmpv2c.oid("1.3.6.1.2.1.11.1.0")  # snmpd's own counter
+
+
+def mib_root():
+    with open(f"{BUILD}/config.h", encoding="ascii") as f:
+        return next(snmpv2c.oid(line.split('"')[1]) for line in f if line.startswith("#define EM_MIB_ROOT "))
+
+
+OBJECTS = mib_root() + (1,)
+
+
+def cpus():
+    """(for the manager, for the agents): one each where the machine has two"""
+    have = sorted(os.sched_getaffinity(0))
+    return (have[0], have[1]) if len(have) > 1 else (have[0], have[0])
+
+
+MANAGER_CPU, AGENT_CPU = cpus()
+
+
+class Side:
+    """An snmpd and one subagent, pinned to the agents' CPU."""
+
+    def __init__(self, program, *publish):
+        self.holder = tempfile.TemporaryDirectory(prefix="edgemedia-bench-")
+        self.snmpd = Snmpd(self.holder.name)
+        self.snmpd.start()
+        self.agent = subprocess.Popen([program, self.snmpd.agentx, str(ROWS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL, text=True, bufsize=1)
+        self.agent.stdout.readline()
+        for pid in (self.snmpd.process.pid, self.agent.pid):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                os.sched_setaffinity(int(thread), {AGENT_CPU})
+        for line in publish:
+            self.agent.stdin.write(line + "\n")
+            self.agent.stdout.readline()
+        manager = snmpv2c.Manager(self.snmpd.port)
+        table = OBJECTS + (12, 1)
+        wait_for("rows", lambda: manager.next(table)[0][0][: len(table)] == table, 20)
+        manager.close()
+
+    def rss_kib(self):
+        with open(f"/proc/{self.agent.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+    def close(self):
+        self.agent.stdin.close()
+        self.agent.kill()
+        self.agent.wait()
+        self.agent.stdout.close()
+        self.snmpd.close()
+        self.holder.cleanup()
+
+
+def client(*arguments):
+    pin = ["taskset", "-c", str(MANAGER_CPU)] if shutil.which("taskset") else []
+    out = subprocess.run([*pin, f"{BUILD}/tests/bench/snmp_client", *map(str, arguments)], capture_output=True, text=True, check=True)
+    return [float(word) for word in out.stdout.split()]
+
+
+def dotted(oid):
+    return "." + ".".join(map(str, oid))
+
+
+def get(side, other):
+    """medians over the runs: (p50 of snmpd's own, p50 of ours), microseconds"""
+    packets = [snmpv2c.packet(snmpv2c.GET, [name]).hex() for name in (other, OBJECTS + (1, 1, 0))]
+    runs = [client("get", side.snmpd.port, ROUNDS, *packets) for _ in range(RUNS)]
+    return [statistics.median(column) for column in zip(*runs)]
+
+
+def walk(ours, theirs, bulk):
+    """medians over the runs, microseconds for a cell: (table_container, ours)"""
+    took = ([], [])
+    for _ in range(RUNS):
+        for side, list_of in ((theirs, took[0]), (ours, took[1])):
+            cells, seconds = 0, 0.0
+            for column in (4, 10, 15):  # a text, an enumeration, a counter
+                n, s = client("walk", side.snmpd.port, bulk, dotted(OBJECTS + (12, 1, column)))
+                cells, seconds = cells + n, seconds + s
+            if cells != 3 * ROWS:
+                sys.exit(f"bench_snmp: {cells} cells walked for {3 * ROWS}")
+            list_of.append(seconds / cells * 1e6)
+    return [statistics.median(column) for column in took]
+
+
+def main():
+    if not find_snmpd() or not os.path.exists(f"{BUILD}/tests/bench/snmp_client"):
+        print("bench_snmp: skipped, " + ("this build has no agent" if find_snmpd() else "no snmpd"))
+        return
+    ours = Side(f"{BUILD}/tests/system/snmp_demo", "publish")
+    theirs = Side(f"{BUILD}/tests/bench/snmp_container")
+    try:
+        for name, other in (("sysUpTime", SYS_UP_TIME), ("snmpInPkts", SNMP_IN_PKTS)):
+            builtin, mine = get(ours, other)
+            print(f"GET p50: {name} {builtin:.1f} us, emCode23Failures {mine:.1f} us, {mine / builtin:.2f} times (target: at most 2)")
+        for bulk, name in ((0, "GETNEXT"), (10, "GETBULK 10")):
+            container, mine = walk(ours, theirs, bulk)
+            print(f"walk of {ROWS} rows, {name}: table_container {container:.1f} us a cell, ours {mine:.1f} us, "
+                  f"{mine / container:.2f} times (target: at most 1)")
+        print(f"RSS with {ROWS} rows in every table that holds so many: {ours.rss_kib()} KiB")
+    finally:
+        ours.close()
+        theirs.close()
+    idle = subprocess.Popen([f"{BUILD}/tests/system/snmp_demo", "/nonexistent", "1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
+    idle.stdout.readline()
+    idle.stderr.readline()  # it has said that there is no master: the thread is idle
+    with open(f"/proc/{idle.pid}/status", encoding="ascii") as f:
+        rss = [line.split()[1] for line in f if line.startswith(("VmRSS", "RssAnon"))]
+    print(f"idle RSS of a process with the SNMP thread: {rss[0]} KiB, of it {rss[1]} KiB its own")
+    idle.communicate("stop 1000\n")
+
+
+if __name__ == "__main__":
+    main()
