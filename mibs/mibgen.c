@@ -13,6 +13,7 @@
 #include "config.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "evidence/ice.h"
 #include "model/catalogue.h"
 
 /* The date of the last change of an object; mibs/EDGE-MEDIA-MIB.txt and this change together. */
@@ -177,18 +178,40 @@ static void enum_convention(const struct em_names *names)
     puts("    }\n");
 }
 
+static struct name bit_name(unsigned bit)
+{
+    const struct em_ice_warning *w = em_ice_find(UINT32_C(1) << bit);
+    struct name n = { "" };
+
+    if (w)
+        return camel(w->name, false);
+    snprintf(n.text, sizeof n.text, "bit%u", bit);
+    return n;
+}
+
 static void ice_convention(void)
 {
-    puts("EmIceWarnings ::= TEXTUAL-CONVENTION\n    STATUS       current");
-    description(
-        4,
-        "The ICE warnings of a call as a set. Warning 0x1 is bit 0, 0x2 is bit 1, and so on to 0x80000000, "
-        "which is bit 31. Always 4 octets.",
-        "Bits that have no known meaning are named after their place.");
-    puts("    SYNTAX       BITS {");
+    const char *parts[2 * BITS + 1] = {
+        "The ICE warnings of a call as a set, always 4 octets. Warning 0x1 is bit 0, 0x2 is bit 1, and "
+        "so on to 0x80000000, which is bit 31. What has no known meaning is named after its bit."
+    };
+    char labels[BITS][NAME_MAX_LENGTH + 8];
+    size_t n = 1;
+
     for (unsigned i = 0; i < BITS; i++) {
-        printf("        bit%u(%u)%s\n", i, i, i + 1 < BITS ? "," : "");
+        const struct em_ice_warning *w = em_ice_find(UINT32_C(1) << i);
+
+        if (!w)
+            continue;
+        snprintf(labels[i], sizeof labels[i], "\n%s:", bit_name(i).text);
+        parts[n++] = labels[i];
+        parts[n++] = w->text;
     }
+    puts("EmIceWarnings ::= TEXTUAL-CONVENTION\n    STATUS       current\n    DESCRIPTION");
+    quoted(8, parts, n);
+    puts("    SYNTAX       BITS {");
+    for (unsigned i = 0; i < BITS; i++)
+        printf("        %s(%u)%s\n", bit_name(i).text, i, i + 1 < BITS ? "," : "");
     puts("    }\n");
 }
 

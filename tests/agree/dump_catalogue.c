@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Prints the catalogue as JSON, for the tests that compare the faces with it. */
+ * Prints the catalogue and the table of ICE warnings as JSON, for the tests that compare the faces with it. */
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/esc.h"
+#include "evidence/ice.h"
 #include "model/catalogue.h"
 
 enum { DUMP_MAX = 1 << 20 };
@@ -54,7 +55,7 @@ int main(void)
 {
     struct buf b = buf_heap(DUMP_MAX);
 
-    buf_text(&b, "[");
+    buf_text(&b, "{\"tables\":[");
     for (size_t t = 0; t < EM_T_COUNT; t++) {
         const struct em_table *table = &em_catalogue[t];
 
@@ -69,7 +70,11 @@ int main(void)
         }
         buf_text(&b, "]}");
     }
-    buf_text(&b, "]");
+    buf_text(&b, "],\"ice\":{");
+    for (size_t i = 0; i < em_ice_warnings_n; i++)
+        buf_print(&b, "%s\"%u\":\"%s\"", i ? "," : "", (unsigned)em_ice_warnings[i].bit,
+                  em_ice_warnings[i].name);
+    buf_text(&b, "}}");
     if (b.full)
         return 2;
     puts(buf_str(&b));

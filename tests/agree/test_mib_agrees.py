@@ -15,7 +15,8 @@ sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
 import tap  # noqa: E402
 from private_snmpd import find_mibs  # noqa: E402
 
-CATALOGUE = json.loads(subprocess.run([f"{BUILD}/tests/agree/dump_catalogue"], capture_output=True, text=True, check=True).stdout)
+DUMP = json.loads(subprocess.run([f"{BUILD}/tests/agree/dump_catalogue"], capture_output=True, text=True, check=True).stdout)
+CATALOGUE = DUMP["tables"]
 TYPES = {"text": "EmText", "number": "Unsigned32", "gauge": "Gauge32", "counter": "Counter64", "time": "DateAndTime",
          "stamp": "TimeStamp", "ice": "EmIceWarnings"}
 MIB_FILE = f"{BUILD}/mibs/built/EDGE-MEDIA-MIB.txt"
@@ -102,6 +103,14 @@ def test_enumerations_are_the_lists_of_names():
             kind = MIB["typedefs"][f"Em{camel(f['title'], True)}Value"]
             got = [(v["number"], n) for n, v in kind.items() if isinstance(v, dict) and v.get("nodetype") == "namednumber"]
             assert sorted(got, key=lambda g: int(g[0])) == [(str(i), camel(n)) for i, n in enumerate(f["names"], 1)], f"{t['snmp']}{f['snmp']}: {got}"
+
+
+@skip_without_mibs
+def test_ice_bits_are_the_table_of_warnings():
+    kind = MIB["typedefs"]["EmIceWarnings"]
+    got = {n: int(v["number"]) for n, v in kind.items() if isinstance(v, dict) and v.get("nodetype") == "namednumber"}
+    want = {camel(DUMP["ice"].get(str(1 << bit), f"bit{bit}")): bit for bit in range(32)}
+    assert got == want, f"{set(got.items()) ^ set(want.items())}"
 
 
 @skip_without_mibs
