@@ -17,12 +17,12 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 static void help(void)
 {
     printf("Usage: edgemedia COMMAND [OPTION]... [ARGUMENT]...\n"
-           "Finds out why calls through a media edge fail: reads the evidence, tests the ports.\n\n");
+           "Finds out why calls through a media edge fail.\n\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
     printf("\n  -h, --help     print this; `edgemedia COMMAND --help` tells about one command\n"
            "  -V, --version  print the version\n\n"
-           "Exit status: 0 good, 1 bad news was found, 2 wrong usage or an error on this machine.\n");
+           "Exit status: 0 good, 1 bad news was found, 2 wrong usage or a local error.\n");
 }
 
 static int run(int argc, char **argv)

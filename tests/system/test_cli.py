@@ -1,0 +1,382 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""edgemedia as a person or a script sees it: results on stdout, messages on stderr, exit status, JSON names, tables, bad input."""
+import json
+import os
+import pty
+import re
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/demo"]
+import tap  # noqa: E402
+import free_ports  # noqa: E402
+
+CLI = f"{BUILD}/edgemedia"
+COMMANDS = ("decode", "scan", "probe", "respond", "status", "failures")
+SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
+           'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
+
+
+def cli(*arguments, stdin=b"", want=None, env=None):
+    got = subprocess.run([CLI, *arguments], input=stdin, capture_output=True, check=False, timeout=60, env=dict(os.environ, **(env or {})))
+    if want is not None:
+        assert got.returncode == want, f"{arguments}: exit {got.returncode}, want {want}: {got.stdout!r} {got.stderr!r}"
+    return got.returncode, got.stdout.decode(), got.stderr.decode()
+
+
+def answer(*arguments, **more):
+    return json.loads(cli(*arguments, **more)[1])
+
+
+def expect(got, **want):
+    for key, value in want.items():
+        assert got.get(key) == value, f"{key}: got {got.get(key)!r}, want {value!r}"
+
+
+# --- what all commands do alike ---
+
+def test_help_and_version_everywhere():
+    for words in ([], *([c] for c in COMMANDS)):
+        for option in ("--help", "-h"):
+            _, out, err = cli(*words, option, want=0)
+            assert out.startswith("Usage: edgemedia") and not err, out + err
+            assert all(len(line) <= 80 for line in out.splitlines()), [x for x in out.splitlines() if len(x) > 80]
+        for option in ("--version", "-V"):
+            _, out, err = cli(*words, option, want=0)
+            assert re.fullmatch(r"edgemedia( \w+)? \d+\.\d+\.\d+\n", out) and not err, out + err
+
+
+def test_wrong_usage_is_told_on_stderr_with_exit_2():
+    for words in ([], ["no-such-command"], ["\033[31mred"], ["scan"], ["scan", "--no-such-option", "x"], ["scan", "--jobs", "many", "x"],
+                  ["scan", "--jobs"], ["decode"], ["probe"], ["probe", "gopher:x"], ["probe", "--timeout", "-1", "stun:127.0.0.1"],
+                  ["respond"], ["respond", "nowhere", "1-2"], ["respond", "127.0.0.1", "9-1"], ["status", "x"], ["failures", "-n", "0"],
+                  ["probe", "--user", "u", "stun:127.0.0.1"], ["probe", "--password-file", "/dev/null", "stun:127.0.0.1"]):
+        _, out, err = cli(*words, want=2)
+        assert (err or words == []) and "\033" not in err, f"{words}: {out!r} {err!r}"
+        assert not out or words == [], f"{words}: {out!r}"
+
+
+def test_manual_page_has_every_option():
+    with open(f"{SRC}/doc/edgemedia.1", encoding="utf-8") as f:
+        page = f.read().replace("\\-", "-")
+    for command in COMMANDS:
+        out = cli(command, "--help", want=0)[1]
+        for letter, name in re.findall(r"^\s+(?:-(\w), )?--([\w-]+)", out, re.M):
+            assert re.search(rf"Fl {letter} , -{name}\b", page), f"edgemedia.1 lacks -{letter}, --{name} of {command}"
+
+
+def test_result_that_cannot_be_written_is_an_error():
+    with open("/dev/full", "wb") as full:
+        got = subprocess.run([CLI, "decode", "0x100"], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert got.returncode == 2 and b"No space left" in got.stderr, got
+
+
+def test_reader_that_goes_away_is_no_noise():
+    read, write = os.pipe()
+    os.close(read)
+    got = subprocess.run([CLI, "scan", "--failures", f"{SRC}/demo/sample.log"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert got.returncode == 2 and not got.stderr, got
+
+
+# --- decode ---
+
+def test_decode_explains_the_value_of_the_story():
+    got = answer("decode", "--json", "0x8000100", want=0)
+    expect(got, schema_version=1, value="0x8000100", unknown="0x0")
+    assert [w["bit"] for w in got["warnings"]] == ["0x100", "0x8000000"], got
+    expect(got["warnings"][0], name="tcp-nat-connectivity-failed", benign=True)
+    out = cli("decode", "0x8000100", want=0)[1]
+    assert "0x8000100" in out and "0x100 " in out and "TCP NAT" in out, out
+
+
+def test_decode_reads_all_forms_of_a_value():
+    for text, value in (("0x12b", "0x12b"), ("299", "0x12b"), ("134217984", "0x8000100"), ("0X8000100", "0x8000100"), ("0", "0x0"),
+                        ("-2147483648", "0x80000000"), ("4294967295", "0xffffffff")):
+        expect(answer("decode", "--json", "--", text, want=0), value=value)
+    got = answer("decode", "--json", "0x80000800", want=0)
+    expect(got, unknown="0x80000000")
+
+
+def test_decode_reads_headers_damaged_ones_too():
+    forms = (
+        SHARING,
+        SHARING.split(": ", 1)[1],
+        SHARING.replace('"', "\u201d"),
+        SHARING.replace("; reason", " ;  Reason").replace(",", ", "),
+        SHARING.replace("RemoteMR", "\r\nRemoteMR"),
+        "**" + SHARING.replace(":", "**:", 1),
+        SHARING + ";",
+        '23; reason="x"; UserType="Caller"; MediaType="application-sharing"; ICEWarn="0x8000100"; LocalMR="198.51.100.10:52910"; '
+        'RemoteMR="203.0.113.7:57234"',
+    )
+    for form in forms:
+        got = answer("decode", "--json", form, want=0)
+        expect(got, schema_version=1, code=23, side="caller", media="application-sharing", ice_warnings="0x8000100",
+               local_relay="198.51.100.10:52910", remote_relay="203.0.113.7:57234")
+    out = cli("decode", SHARING, want=0)[1]
+    assert "23" in out and "0x8000100" in out and "203.0.113.7:57234" in out, out
+
+
+def test_decode_does_not_invent():
+    expect(answer("decode", "--json", '23.7; reason="x"', want=0), code=23, ice_warnings=None, remote_relay=None, media="unknown")
+    expect(answer("decode", "--json", 'ms-diagnostics: 1023; reason="x"', want=0), code=1023)
+    for text in ("", "hello", "x-ms-diagnostics: 2000003;reason=x", "0x", "0x123456789", "reason=23"):
+        _, out, err = cli("decode", "--", text, want=2)
+        assert not out and err, f"{text!r}: {out}"
+
+
+def test_decode_reads_standard_input():
+    lines = [json.loads(x) for x in cli("decode", "--json", "-", stdin=f"{SHARING}\r\nMs-Client-Diagnostics: 51004; reason=\"y\"\n".encode(),
+                                        want=0)[1].splitlines()]
+    assert [x["code"] for x in lines] == [23, 51004], lines
+    expect(answer("decode", "--json", "-", stdin=b"0x100\n", want=0), value="0x100")
+
+
+def test_decode_escapes_what_strangers_wrote():
+    out = cli("decode", '23; reason="\033]0;owned\007"', want=0)[1]
+    assert "\033" not in out and "\\x1B" in out.replace("\\x1b", "\\x1B"), repr(out)
+
+
+# --- scan ---
+
+def test_scan_counts_each_call_once():
+    got = answer("scan", "--json", f"{SRC}/demo/sample.log", f"{SRC}/demo/growing.log", f"{SRC}/demo/sample.log", want=1)
+    expect(got, schema_version=1, calls=6, code_23=3, tcp_nat_check=5, code_23_tcp_nat=3, media_failures=4, unkeyed=0, malformed=0, reports=12,
+           duplicates=6, codes={"23": 3, "24": 1, "51004": 1, "51007": 1})
+    assert got["ice_warnings"]["0x8000000"] == 2 and got["media"] == {"application-sharing": 2, "audio": 2}, got
+    assert got["bytes"] == 2 * os.path.getsize(f"{SRC}/demo/sample.log") + os.path.getsize(f"{SRC}/demo/growing.log"), got
+
+
+def test_scan_lists_failures():
+    lines = [json.loads(x) for x in cli("scan", "--failures", f"{SRC}/demo/sample.log", want=1)[1].splitlines()]
+    assert [x["code"] for x in lines] == [51007, 23, 51004], lines
+    expect(lines[1], call_id="b1946ac92492d2347c6235b4d2611184", cseq="2 BYE", side="caller", media="application-sharing",
+           ice_warnings="0x8000100", local_relay="198.51.100.10:52910", remote_relay="203.0.113.7:57234", format="ocslogger",
+           file=f"{SRC}/demo/sample.log")
+    with open(f"{SRC}/demo/sample.log", "rb") as f:
+        f.seek(lines[1]["offset"])
+        assert b"b1946ac92492d2347c6235b4d2611184" in f.read(2000), lines[1]
+
+
+def test_scan_reads_standard_input():
+    with open(f"{SRC}/demo/sample.log", "rb") as f:
+        text = f.read()
+    expect(answer("scan", "--json", "-", stdin=text, want=1), code_23=1, bytes=len(text))
+    expect(answer("scan", "--json", "-", stdin=b"", want=0), code_23=0, bytes=0, codes={})
+
+
+def test_scan_prints_a_table_for_people():
+    out = cli("scan", "--jobs", "4", f"{SRC}/demo/sample.log", want=1)[1]
+    for words in ("calls with code 23", "TCP NAT", "51004", "0x8000000", "media-failure"):
+        assert words in out, out
+    assert "\033" not in out, out
+
+
+def test_scan_goes_on_behind_a_file_that_cannot_be_read():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        with open(f"{directory}/x.etl", "wb") as f:
+            f.write(bytes(range(256)) * 4096)
+        code, out, err = cli("scan", "--json", f"{directory}/none", directory, f"{directory}/x.etl", f"{SRC}/demo/sample.log", want=2)
+        expect(json.loads(out), code_23=1)
+        assert "none: No such file" in err and "is a directory" in err and "x.etl" in err and len(err.splitlines()) == 3, f"{code} {err}"
+
+
+def with_terminal(command, feed=None, env=None):
+    """Runs with standard error, and output, on a terminal; returns what both said there."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=follower, stderr=follower,
+                               env={**os.environ, "TERM": "xterm", **(env or {})})
+    os.close(follower)
+    if feed:
+        feed(process.stdin)
+    process.stdin.close()
+    said = b""
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        said += chunk
+    os.close(leader)
+    process.wait(30)
+    return process.returncode, said.decode()
+
+
+def test_scan_shows_progress_on_a_terminal_only():
+    def slowly(to):
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            to.write(b"no trace, but text\n" * 4096)
+            to.flush()
+            time.sleep(0.02)
+
+    said = with_terminal([CLI, "scan", "-"], slowly)[1]
+    assert re.search(r"\r\x1b\[K[\d.]+ [KM]iB  [\d.]+ [KMG]?i?B/s", said), repr(said[:300])
+    process = subprocess.Popen([CLI, "scan", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    slowly(process.stdin)
+    _, err = process.communicate()
+    assert not err, err
+
+
+# --- probe and respond ---
+
+class Responder:
+    def __init__(self, *options):
+        self.first = free_ports.run_of(3, max(free_ports.ephemeral_first(), 12000), {})
+        self.process = subprocess.Popen([CLI, "respond", *options, "127.0.0.1", f"{self.first}-{self.first + 2}"], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        self.line = self.process.stdout.readline().decode()
+
+    def __enter__(self):
+        assert self.line.startswith("listening"), self.line + self.process.stderr.read().decode()
+        return self
+
+    def __exit__(self, *what):
+        self.process.terminate()
+        self.out, self.err = self.process.communicate(timeout=10)
+        self.status = self.process.returncode
+
+
+def test_probe_of_the_responder_is_ok():
+    with Responder() as r:
+        for uri in (f"udp:127.0.0.1:{r.first}", f"tcp:127.0.0.1:{r.first + 1}", f"stun:127.0.0.1:{r.first + 2}",
+                    f"stun:127.0.0.1:{r.first + 2}?transport=tcp"):
+            got = answer("probe", "--json", uri, want=0)
+            expect(got, uri=uri, address="127.0.0.1", verdict="ok", retransmits=0)
+            assert got["rtt_us"] > 0 and got["phases"]["stun_us"] > 0 and "allocate_us" not in got["phases"], got
+            assert ("connect_us" in got["phases"]) == (got["transport"] == "tcp"), got
+        out = cli("probe", f"stun:127.0.0.1:{r.first}", f"tcp:127.0.0.1:{r.first + 1}", want=0)[1]
+        assert len(re.findall(r"\bok\b", out)) == 2 and "Verdict" in out, out
+    assert r.status == 0 and b"requests" in r.err, (r.status, r.err)
+
+
+def test_respond_serves_only_what_is_asked_for():
+    with Responder("--udp") as r:
+        expect(answer("probe", "--json", f"udp:127.0.0.1:{r.first}", want=0), verdict="ok")
+        expect(answer("probe", "--json", f"tcp:127.0.0.1:{r.first}", want=1), verdict="refused")
+        code, _, err = cli("respond", "--udp", "127.0.0.1", f"{r.first}-{r.first}", want=2)
+        assert "in use" in err, f"{code} {err}"
+
+
+def test_probe_tells_bad_news_with_exit_1():
+    taken = {}
+    port = free_ports.run_of(1, max(free_ports.ephemeral_first(), 12000), taken)
+    for held in taken[port]:
+        held.close()
+    for kind in ("tcp", "udp"):
+        expect(answer("probe", "--json", f"{kind}:127.0.0.1:{port}", want=1), verdict="refused")
+    expect(answer("probe", "--json", "--timeout", "2", "stun:nothing.invalid", want=1), verdict="dns-failed", address=None)
+
+
+def test_probe_of_a_silent_port_ends_at_its_timeout():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        begin = time.monotonic()
+        got = answer("probe", "--json", "--timeout", "0.7", f"stun:127.0.0.1:{s.getsockname()[1]}", want=1)
+        took = time.monotonic() - begin
+    expect(got, verdict="filtered", rtt_us=None)
+    assert got["retransmits"] >= 1 and took < 1.5, (took, got)
+
+
+# --- status and failures ---
+
+STATUS = {
+    "schema_version": 1, "code_23": 7, "tcp_nat_check": 8, "code_23_tcp_nat": 5, "media_failures": 9,
+    "recent": {"code_23_5m": 1, "code_23_1h": 2, "code_23_1d": 3, "code_23_tcp_nat_1h": 0},
+    "daemon": {"version": "0.1.0", "checks_down": 0, "sources_failed": 0},
+    "edges": [{"edge": 1, "name": "oslo", "verdict": "ok", "checks": 1, "checks_up": 1}],
+    "checks": [{"edge_name": "oslo", "name": "turn-udp", "address": "192.0.2.1", "port": 3478, "transport": "udp", "verdict": "ok",
+                "rtt_us": 1500, "reason": "evil \u001b[31mtext"}],
+    "sources": [{"name": "fe01", "state": "current", "files": 2, "bytes": 2048, "reports": 12}],
+    "diagnostic_codes": [{"number": 23, "meaning": "m", "code_class": "media-failure", "calls": 7}, {"number": 24, "calls": 0, "meaning": "quiet"}],
+    "ice_warning_bits": [{"value": "0x100", "text": "TCP NAT", "calls": 8}],
+}
+FAILURES = {"schema_version": 1, "failures": [{"time": "2026-11-23T09:15:40Z", "code": 23, "ice_warnings": "0x8000100", "call_id": "abc",
+                                               "media": "audio", "side": "caller", "remote_relay": "203.0.113.7:57234", "reason": "r"}]}
+
+
+class Daemon:
+    """Answers HTTP on a Unix socket with what it was given, and notes the paths."""
+
+    def __init__(self, body, status="200 OK"):
+        text = body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n"
+        self.paths = paths = []
+        self.directory = tempfile.TemporaryDirectory(prefix="edgemedia-cli-")
+        self.path = f"{self.directory.name}/control"
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                paths.append(self.rfile.readline().decode().split()[1])
+                while self.rfile.readline().strip():
+                    pass
+                self.wfile.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
+
+        self.server = socketserver.ThreadingUnixStreamServer(self.path, Handler)
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *what):
+        self.server.shutdown()
+        self.server.server_close()
+        self.directory.cleanup()
+
+
+def test_status_shows_tables():
+    with Daemon(STATUS) as d:
+        out = cli("status", "--socket", d.path, want=0)[1]
+        for words in ("turn-udp", "1.500", "fe01", "2.0 KiB", "0x100", "oslo", "\\x1B[31mtext"):
+            assert words.lower() in out.lower(), f"{words}: {out}"
+        assert "quiet" not in out and "\033" not in out, out
+        assert answer("status", "--json", "-s", d.path, want=0) == STATUS
+        assert set(d.paths) == {"/api/v1/status"}, d.paths
+
+
+def test_status_tells_bad_news_with_exit_1():
+    for group, key in (("daemon", "checks_down"), ("daemon", "sources_failed"), ("recent", "code_23_tcp_nat_1h")):
+        with Daemon(dict(STATUS, **{group: dict(STATUS[group], **{key: 1})})) as d:
+            cli("status", "--socket", d.path, want=1)
+
+
+def test_failures_shows_a_table():
+    with Daemon(FAILURES) as d:
+        out = cli("failures", "-n", "5", "--socket", d.path, want=1)[1]
+        assert "0x8000100" in out and "203.0.113.7:57234" in out and len(out.splitlines()) == 2, out
+        assert answer("failures", "--json", "--socket", d.path, want=1) == FAILURES
+        assert d.paths == ["/api/v1/failures?limit=5", "/api/v1/failures?limit=20"], d.paths
+    with Daemon({"schema_version": 1, "failures": []}) as d:
+        cli("failures", "--socket", d.path, want=0)
+
+
+def test_daemon_that_does_not_answer_is_exit_2():
+    for command in ("status", "failures"):
+        _, out, err = cli(command, "--socket", "/nonexistent/control", want=2)
+        assert not out and "/nonexistent/control" in err and "is it running" in err, err
+        for body, status in ((b"no\033json", "200 OK"), (b"[1]", "200 OK"), (b"{}" if command == "failures" else b"7", "200 OK"),
+                             (b"sorry\n", "503 Service Unavailable")):
+            with Daemon(body, status) as d:
+                _, out, err = cli(command, "--socket", d.path, want=2)
+                assert not out and err and "\033" not in err, (body, out, err)
+
+
+def test_colour_is_for_terminals_and_can_be_refused():
+    with Daemon(STATUS) as d:
+        command = [CLI, "status", "--socket", d.path]
+        assert "\033[32mok" in with_terminal(command, env={"NO_COLOR": ""})[1]
+        assert "\033[" not in with_terminal(command, env={"NO_COLOR": "1"})[1]
+        assert "\033[" not in with_terminal(command, env={"NO_COLOR": "", "TERM": "dumb"})[1]
+
+
+if __name__ == "__main__":
+    tap.run(globals())

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""./quickstart on the build under test: shows the main job, ends when asked to, and leaves neither a process nor a file behind."""
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.path.abspath(os.environ.get("EM_BUILDDIR", "."))
+sys.path[:0] = [f"{SRC}/tests"]
+import tap  # noqa: E402
+
+
+def start(directory, *options):
+    env = dict(os.environ, EM_BUILD=BUILD, TMPDIR=directory)
+    return subprocess.Popen([f"{SRC}/quickstart", *options], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+
+
+def members(session):
+    """Processes that still belong to the session (pid, command)."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+                stat = f.read()
+        except OSError:
+            continue
+        name, rest = stat[stat.index("(") + 1:stat.rindex(")")], stat[stat.rindex(")") + 2:].split()
+        if int(rest[3]) == session and rest[0] != "Z":
+            found.append((int(pid), name))
+    return found
+
+
+def check_nothing_left(process, directory):
+    deadline = time.monotonic() + 5
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not members(process.pid), members(process.pid)
+    left = [name for name in os.listdir(directory) if name.startswith("edgemedia.")]
+    assert not left, left
+
+
+def test_once_shows_everything_and_exits_0():
+    for _ in range(2):
+        with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as directory:
+            process = start(directory, "--once")
+            out, err = process.communicate(timeout=110)
+            assert process.returncode == 0, f"exit {process.returncode}\n{out}\n{err}"
+            check_nothing_left(process, directory)
+        for words in ("turn-udp", "refused", "EDGEMEDIA", "edgemedia_code23_failures_total 3", 'edgemedia_check_up{', "0x8000100", "code 23", "http://127.0.0.1:"):
+            assert words in out, f"{words!r} is not in\n{out}\n{err}"
+
+
+def test_ctrl_c_ends_it():
+    with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as directory:
+        process = start(directory)
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        text = "".join(lines)
+        assert re.search(r"http://127\.0\.0\.1:\d+/", text), text + (process.stderr.read() if process.poll() is not None else "")
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 0, process.returncode
+        check_nothing_left(process, directory)
+
+
+def test_nothing_is_left_when_it_is_killed():
+    with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as directory:
+        process = start(directory)
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        process.kill()
+        process.communicate(timeout=30)
+        deadline = time.monotonic() + 10
+        while members(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not members(process.pid), members(process.pid)
+
+
+def test_failure_is_told_and_leaves_nothing():
+    with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as directory, tempfile.TemporaryDirectory(prefix="emb", dir="/tmp") as build:
+        for name in ("edgemedia", "edgemediad", "check_edge_media"):
+            path = f"{build}/{name}"
+            with open(path, "w", encoding="ascii") as f:
+                f.write("#!/bin/sh\necho broken on purpose\nexit 1\n")
+            os.chmod(path, 0o755)
+        env = dict(os.environ, EM_BUILD=build, TMPDIR=directory)
+        process = subprocess.Popen([f"{SRC}/quickstart", "--once"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 2 and "broken on purpose" in err, (process.returncode, err)
+        check_nothing_left(process, directory)
+
+
+def test_usage():
+    for options, status in ((["--help"], 0), (["--no-such"], 2), (["--once", "more"], 2)):
+        got = subprocess.run([f"{SRC}/quickstart", *options], env=dict(os.environ, EM_BUILD=BUILD), capture_output=True, text=True, check=False,
+                             timeout=20)
+        assert got.returncode == status and "quickstart" in got.stdout + got.stderr, got
+
+
+if __name__ == "__main__":
+    tap.run(globals())
