@@ -5,11 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 static enum em_log_level limit = EM_LOG_INFO;
+static bool to_syslog;
 
 void em_log_set_level(enum em_log_level level)
 {
@@ -19,6 +21,12 @@ void em_log_set_level(enum em_log_level level)
 enum em_log_level em_log_level(void)
 {
     return limit;
+}
+
+void em_log_to_syslog(const char *ident)
+{
+    openlog(ident, LOG_PID, LOG_DAEMON);
+    to_syslog = true;
 }
 
 void em_log(enum em_log_level level, const char *fmt, ...)
@@ -34,6 +42,12 @@ void em_log(enum em_log_level level, const char *fmt, ...)
 
     if (level > limit)
         return;
+    if (to_syslog) {
+        va_start(ap, fmt);
+        vsyslog(levels[level].priority, fmt, ap);
+        va_end(ap);
+        return;
+    }
     if (getenv("JOURNAL_STREAM")) {
         buf_print(&b, "<%d>", levels[level].priority);
     } else {

@@ -20,6 +20,9 @@ enum em_log_level { EM_LOG_ERROR, EM_LOG_WARNING, EM_LOG_INFO, EM_LOG_DEBUG };
 void em_log_set_level(enum em_log_level level);
 enum em_log_level em_log_level(void);
 
+/* From now on lines go to syslog(3), facility daemon, for a process without a terminal. ident must live as long as the process. */
+void em_log_to_syslog(const char *ident);
+
 void em_log(enum em_log_level level, const char *fmt, ...) EM_PRINTF(2, 3);
 
 #define em_log_error(...) em_log(EM_LOG_ERROR, __VA_ARGS__)
