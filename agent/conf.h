@@ -47,6 +47,10 @@ struct em_conf {
 /* Errors go to report, one call for each, "FILE:LINE: text"; returns 0 or EM_ERR_INPUT (at least one error) or EM_ERR_MEMORY. */
 int em_conf_read(const char *file, void (*report)(void *arg, const char *text), void *arg,
                  struct em_conf **conf) EM_MUST_CHECK;
+
+/* "127.0.0.1:9823" or "[::1]:9823": an address, not a name, and a port. */
+bool em_conf_listen(const char *text, struct em_addr *a);
+
 void em_conf_free(struct em_conf *c); /* clears the secrets */
 
 #endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Every word of edgemedia.conf, once. A new option is a member and a row here. */
+#include "agent/conf_rows.h"
+
+#define OPTION(word, k, row, member, ...)                                                                    \
+    {                                                                                                        \
+        .name = word, .kind = EM_CONF_##k, .off = offsetof(struct row, member),                              \
+        .size = sizeof((struct row *)0)->member, __VA_ARGS__                                                 \
+    }
+#define LATER(word, text)                                                                                    \
+    {                                                                                                        \
+        .name = word, .kind = EM_CONF_LATER, .help = text                                                    \
+    }
+#define ROWS(list) list, sizeof list / sizeof *list
+
+static const struct em_conf_row root_rows[] = {
+    OPTION("database", ABSOLUTE, em_conf, database, .initial = EM_LOCALSTATEDIR "/lib/edgemedia/edgemedia.db",
+           .help = "Where calls, counters and read positions are kept."),
+    OPTION("web_listen", TEXT, em_conf, web_listen, .initial = "127.0.0.1:9823",
+           .help = "Address and port of the web endpoint; empty: none."),
+    OPTION("control_socket", TEXT, em_conf, control_socket, .initial = "/run/edgemedia/control",
+           .help = "Unix socket for the edgemedia command and the plugin; empty: none."),
+    OPTION("agentx_address", TEXT, em_conf, agentx_address, .initial = "/var/agentx/master",
+           .help = "Where the SNMP master agent listens; empty: no SNMP."),
+    OPTION("concurrent_probes", UINT, em_conf, concurrent_probes, .initial = "64", .min = 1, .max = 1000,
+           .help = "Probes that run at the same time, at most."),
+};
+
+static const struct em_conf_row check_rows[] = {
+    OPTION("uri", TEXT, em_conf_raw_check, uri, .needed = true, .help = "What is tested, and how."),
+    OPTION("interval", DURATION, em_conf_raw_check, interval_us, .initial = "30", .min = 1, .max = 86400,
+           .help = "Time from one probe to the next."),
+    OPTION("timeout", DURATION, em_conf_raw_check, timeout_us, .initial = "10", .min = 0.1, .max = 60,
+           .help = "A probe without an answer ends after this time."),
+    OPTION("degraded_rtt", DURATION, em_conf_raw_check, degraded_rtt_us, .min = 0, .max = 60,
+           .help = "An answer that took longer is degraded; 0: no threshold."),
+    OPTION("source_ports", PORTS, em_conf_raw_check, source_ports,
+           .help = "Local ports to probe from, such as 50000-59999."),
+    OPTION("user", TEXT, em_conf_raw_check, user, .help = "User name of the long-term credentials."),
+    OPTION("password_file", ABSOLUTE, em_conf_raw_check, password_file,
+           .help = "File that holds the password."),
+    OPTION("secret_file", ABSOLUTE, em_conf_raw_check, secret_file,
+           .help = "File that holds the shared secret of the TURN REST scheme."),
+    LATER("ca_file", "Certificates that a TLS server is checked against."),
+};
+
+static const struct em_conf_row range_rows[] = {
+    LATER("ports", "Ports to sweep."),
+    LATER("transport", "udp or tcp."),
+    LATER("sample", "Ports of each sweep."),
+    LATER("interval", "Time from one sweep to the next."),
+    LATER("source_ports", "Local ports to sweep from."),
+    LATER("payload", "stun or sharing."),
+    LATER("rate", "Ports in a second."),
+    LATER("timeout", "Time to wait for an answer."),
+};
+
+static const struct em_conf_row edge_rows[] = {
+    OPTION("address", TEXTS, em_conf_raw_edge, address, .help = "Names and addresses of the edge."),
+};
+
+static const struct em_conf_row source_rows[] = {
+    OPTION("type", SOURCE, em_conf_raw_source, type, .needed = true, .help = "What kind of source it is."),
+    OPTION("path", TEXTS, em_conf_raw_source, path,
+           .help = "Patterns of the files to follow; each begins with a slash."),
+    OPTION("from_start", TRUTH, em_conf_raw_source, from_start, .initial = "yes",
+           .help = "Whether files that are there at the first start are read from their beginning."),
+    LATER("listen", "Address and port to listen at."),
+    LATER("preset", "Kind of server that is polled."),
+    LATER("url", "Server that is polled."),
+    LATER("query", "What to ask it for."),
+    LATER("index", "Index that is searched."),
+    LATER("interval", "Time from one question to the next."),
+    LATER("since", "How far back the first question goes."),
+    LATER("user", "User name."),
+    LATER("password_file", "File that holds the password."),
+    LATER("ca_file", "Certificates that a TLS server is checked against."),
+    LATER("ice_numbering", "Numbering of the ICE warnings."),
+};
+
+static const struct em_conf_block edge_blocks[] = {
+    { "check", ROWS(check_rows), NULL, 0, false, "A test of one URI at intervals." },
+    { "range", ROWS(range_rows), NULL, 0, true, "A range of ports that is swept." },
+};
+
+static const struct em_conf_block root_blocks[] = {
+    { "edge", ROWS(edge_rows), ROWS(edge_blocks), false, "An edge and its checks." },
+    { "source", ROWS(source_rows), NULL, 0, false, "A source of evidence about failed calls." },
+};
+
+const struct em_conf_block em_conf_root = { NULL, ROWS(root_rows), ROWS(root_blocks), false,
+                                            "The daemon itself." };

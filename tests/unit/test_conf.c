@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The configuration file: what is understood, and that every error is told once, at its line, all in one run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/conf.h"
+#include "agent/conf_rows.h"
+#include "harness.h"
+
+static char dir[] = "/tmp/em-conf-XXXXXX";
+static char said[65536];
+
+static void report(void *arg, const char *text)
+{
+    (void)arg;
+    ck_assert(strlen(said) + strlen(text) + 2 < sizeof said);
+    strcat(said, text);
+    strcat(said, "\n");
+}
+
+static void put(const char *name, const char *text, size_t n, mode_t mode)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    unlink(path);
+    f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(text, 1, n, f), n);
+    fclose(f);
+    chmod(path, mode);
+}
+
+/* Reads text as a configuration; "DIR" in it is the test's directory. What was reported is in said, with the file's name cut off. */
+static int reads(const char *text, struct em_conf **conf)
+{
+    static char full[65536];
+    size_t n = 0;
+    int err;
+
+    for (const char *p = text; *p; p++) {
+        if (strncmp(p, "DIR", 3) == 0) {
+            n += (size_t)snprintf(full + n, sizeof full - n, "%s", dir);
+            p += 2;
+        } else {
+            full[n++] = *p;
+        }
+        ck_assert_uint_lt(n, sizeof full - 64);
+    }
+    put("c.conf", full, n, 0600);
+    said[0] = '\0';
+    err = em_conf_read("c.conf", report, NULL, conf);
+    return err;
+}
+
+START_TEST(everything_is_understood)
+{
+    struct em_conf *c = NULL;
+    const struct em_conf_check *k;
+
+    put("pw", "s3cret\n", 7, 0600);
+    ck_assert_int_eq(
+        reads("# a comment\n"
+              "database = \"/d/b.db\"  web_listen = \"[::1]:99\"\n"
+              "control_socket = '/run/x' agentx_address = \"\" concurrent_probes = 7\n"
+              "edge \"oslo\" { /* two\nlines */ address = { \"a.example.com\", b.example.com }\n"
+              "  check \"one\" { uri = \"stun:a.example.com:3478\" interval = 500s timeout = 2.5\n"
+              "    user = probe password_file = \"DIR/pw\" source_ports = \"50000-59999\" }\n"
+              "  check two { uri = stun:b.example.com interval = 5 degraded_rtt = 200ms }\n"
+              "}\n"
+              "edge \"empty\" { }\n"
+              "source \"fe01\" { type = trace path = \"/var/log/sfb/*.log\" } // end\n"
+              "source \"fe02\" { type = \"trace\" path = { \"/a/*\", \"/b\" } from_start = no }\n",
+              &c),
+        0);
+    ck_assert_str_eq(said, "");
+    ck_assert_str_eq(c->file, "c.conf");
+    ck_assert_str_eq(c->database, "/d/b.db");
+    ck_assert_str_eq(c->web_listen, "[::1]:99");
+    ck_assert_str_eq(c->agentx_address, "");
+    ck_assert_uint_eq(c->concurrent_probes, 7);
+    ck_assert_uint_eq(c->edges_n, 2);
+    ck_assert_uint_eq(c->edges[0].checks_n, 2);
+    ck_assert_uint_eq(c->edges[1].checks_n, 0);
+    k = c->edges[0].checks;
+    ck_assert_str_eq(k[0].name, "one");
+    ck_assert_str_eq(k[0].uri.text, "stun:a.example.com:3478");
+    ck_assert_int_eq(k[0].interval_us, 500000000);
+    ck_assert_int_eq(k[0].options.timeout_us, 2500000);
+    ck_assert_str_eq(k[0].options.user, "probe");
+    ck_assert_str_eq(k[0].options.password, "s3cret");
+    ck_assert_uint_eq(k[0].options.source_ports.first, 50000);
+    ck_assert_str_eq(k[1].name, "two");
+    ck_assert_int_eq(k[1].options.timeout_us, 5000000); /* never longer than the interval */
+    ck_assert_int_eq(k[1].options.degraded_rtt_us, 200000);
+    ck_assert_uint_eq(c->sources_n, 2);
+    ck_assert_str_eq(c->sources[0].path[0], "/var/log/sfb/*.log");
+    ck_assert(c->sources[0].from_start && !c->sources[1].from_start);
+    ck_assert_uint_eq(c->sources[1].path_n, 2);
+    ck_assert_str_eq(c->sources[1].path[1], "/b");
+    em_conf_free(c);
+}
+END_TEST
+
+START_TEST(an_empty_file_is_all_defaults)
+{
+    struct em_conf *c = NULL;
+
+    ck_assert_int_eq(reads("", &c), 0);
+    ck_assert_str_eq(c->web_listen, "127.0.0.1:9823");
+    ck_assert_str_eq(c->agentx_address, "/var/agentx/master");
+    ck_assert_str_eq(c->control_socket, "/run/edgemedia/control");
+    ck_assert_uint_eq(c->concurrent_probes, 64);
+    ck_assert_uint_eq(c->edges_n + c->sources_n, 0);
+    em_conf_free(c);
+}
+END_TEST
+
+static const struct {
+    const char *text, *want;
+} wrong[] = {
+    { "databse = \"/x\"\n", "c.conf:1: \"databse\" is not known here; is \"database\" meant?\n" },
+    { "\nfrobnicate { a = 1 }\n", "c.conf:2: \"frobnicate\" is not known here\n" },
+    { "database = x", "c.conf:1: database: \"x\" is not an absolute path\n" },
+    { "database = \"\"", "c.conf:1: database: \"\" is not an absolute path\n" },
+    { "control_socket = x", "c.conf:1: control_socket: \"x\" is not an absolute path\n" },
+    { "web_listen = \"localhost:1\"", "c.conf:1: web_listen: \"localhost:1\" is not an address and port such "
+                                      "as 127.0.0.1:9823 or [::1]:9823\n" },
+    { "concurrent_probes = 0", "c.conf:1: concurrent_probes: \"0\" is not a whole number from 1 to 1000\n" },
+    { "concurrent_probes = many",
+      "c.conf:1: concurrent_probes: \"many\" is not a whole number from 1 to 1000\n" },
+    { "concurrent_probes = 1\nconcurrent_probes = 2\n",
+      "c.conf:2: concurrent_probes is there already, in line 1\n" },
+    { "database = { \"/a\", \"/b\" }", "c.conf:1: unexpected token '{'\n" },
+    { "database { }", "c.conf:1: database is an option: write database = ...\n" },
+    { "edge = 5", "c.conf:1: edge is a block: write edge \"name\" { ... }\n" },
+    { "edge { }", "c.conf:1: edge needs a name of 1 to 63 characters in quotes\n" },
+    { "edge \"\" { }", "c.conf:1: edge needs a name of 1 to 63 characters in quotes\n" },
+    { "edge \"a\" { }\n\nedge \"a\" { }", "c.conf:3: edge \"a\" is there already, in line 1\n" },
+    { "edge \"a\" {\n check \"c\" { uri = \"stun:h\" }\n check \"c\" { uri = \"stun:h\" }\n}",
+      "c.conf:3: check \"c\" is there already, in line 2\n" },
+    { "edge \"a\" {\n check \"c\" {\n }\n}", "c.conf:2: uri is missing\n" },
+    { "edge \"a\" {\n check \"c\" { uri = \"stun:h\"\n interval = 0.5 }\n}",
+      "c.conf:3: interval: \"0.5\" is not a time from 1 to 86400 seconds\n" },
+    { "edge \"a\" {\n range \"r\" { ports = \"50000-59999\"\n transport = tcp  sample = 200 }\n}",
+      "c.conf:2: range is not supported by this version\n" },
+    { "edge \"a\" { check \"c\" { uri = \"stun:h\"\nca_file = \"/x\" } }",
+      "c.conf:2: ca_file is not supported by this version\n" },
+    { "edge \"a\" { check \"c\" { uri = \"nonsense:h\" } }", "c.conf:1: uri: *" },
+    { "edge \"a\" { check \"c\" { uri = \"stun:h\" user = x } }",
+      "c.conf:1: user needs a password_file or a secret_file\n" },
+    { "edge \"a\" { check \"c\" { uri = \"stun:h\" user = x\npassword_file = \"DIR/none\" } }",
+      "c.conf:2: cannot read *" },
+    { "edge \"a\" { check \"c\" { uri = \"stun:h\" user = x\npassword_file = \"DIR\" } }",
+      "c.conf:2: *is a directory\n" },
+    { "edge \"a\" { check \"c\" { uri = \"stun:h\" user = x\npassword_file = \"DIR/two\" } }",
+      "c.conf:2: *must hold one line of 1 to 511 bytes\n" },
+    { "source \"s\" { type = trace }", "c.conf:1: a source of type trace needs a path\n" },
+    { "source \"s\" { path = \"/x\" }", "c.conf:1: type is missing\n" },
+    { "source \"s\" { type = trace\npath = \"x/*\" }", "c.conf:2: path: \"x/*\" is not an absolute path\n" },
+    { "source \"s\" { type = trace\npath = \"/x\" from_start = maybe }",
+      "c.conf:2: from_start: \"maybe\" is neither yes nor no\n" },
+    { "source \"s\" { type = tracee path = \"/x\" }",
+      "c.conf:1: type: \"tracee\" is not a type of source; write trace\n" },
+    { "source \"s\" { type = sdn\n listen = \"127.0.0.1:9444\" }",
+      "c.conf:1: sources of type sdn are not supported by this version\n"
+      "c.conf:2: listen is not supported by this version\n" },
+    { "database = \"/x\nedge", "c.conf:1: a quote is never closed\n" },
+    { "database = \n}", "c.conf:1: a value is missing or not in quotes\n" },
+    { "database = /x/*.log\n", "c.conf:1: a value that holds /* must be in quotes\n" },
+    { "edge \"a\" {\n", "c.conf:2: the block that begins in line 1 is never closed\n" },
+    { "}", "c.conf:1: expected a name here, not a sign\n" },
+    { "database /x", "c.conf:1: expected \"=\" or \"{\" behind \"database\"\n" },
+    { "a { a { a { a { a { a { a { a { } } } } } } } }", "c.conf:1: blocks are nested too deeply\n*" },
+    /* All in one run, in the order of the lines. */
+    { "concurrent_probes = 0\ncolour = red\nedge \"a\" {\n  check \"c\" { uri = \"stun:h\" intervall = 5\n"
+      "    timeout = 0 }\n}\nsource \"s\" { type = trace path = x }\nsource \"s\" { type = sql }\n",
+      "c.conf:1: concurrent_probes: \"0\" is not a whole number from 1 to 1000\n"
+      "c.conf:2: \"colour\" is not known here\n"
+      "c.conf:4: \"intervall\" is not known in the block check; is \"interval\" meant?\n"
+      "c.conf:5: timeout: \"0\" is not a time from 0.1 to 60 seconds\n"
+      "c.conf:7: *"
+      "c.conf:8: source \"s\" is there already, in line 7\n"
+      "*" },
+};
+
+/* '*' in want stands for anything up to what follows it. */
+static bool fits(const char *got, const char *want)
+{
+    for (; *want && *want != '*'; want++, got++)
+        if (*got != *want)
+            return false;
+    if (!*want)
+        return !*got;
+    for (want++;; got++)
+        if (fits(got, want))
+            return true;
+        else if (!*got)
+            return false;
+}
+
+START_TEST(errors_name_their_line)
+{
+    struct em_conf *c = NULL;
+
+    put("two", "a\nb\n", 4, 0600);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int err = reads(wrong[i].text, &c);
+
+        ck_assert_msg(err == EM_ERR_INPUT, "%s: %d", wrong[i].text, err);
+        ck_assert_msg(fits(said, wrong[i].want), "%s:\nwant %sgot %s", wrong[i].text, wrong[i].want, said);
+        ck_assert_ptr_null(c);
+    }
+}
+END_TEST
+
+START_TEST(unreadable_files_are_told)
+{
+    struct em_conf *c = NULL;
+
+    said[0] = '\0';
+    ck_assert_int_eq(em_conf_read("/nonexistent/x.conf", report, NULL, &c), EM_ERR_INPUT);
+    ck_assert(fits(said, "/nonexistent/x.conf: cannot read /nonexistent/x.conf: No such file*"));
+    put("c.conf", "a\0b", 3, 0600);
+    said[0] = '\0';
+    ck_assert_int_eq(em_conf_read("c.conf", report, NULL, &c), EM_ERR_INPUT);
+    ck_assert(fits(said, "c.conf:1: the file holds NUL bytes*"));
+}
+END_TEST
+
+/* Cut anywhere and with every byte changed, a good file never crashes the reader, and the next good one is read as ever. */
+START_TEST(damage_is_survived)
+{
+    static const char good[] =
+        "database = \"/d\" edge \"a\" { address = { x, 'y' } check \"c\" { uri = \"stun:h\" "
+        "interval = 30 } } /* c */ source \"s\" { type = trace path = \"/x\" } # e\n";
+    char text[sizeof good];
+    struct em_conf *c = NULL;
+
+    for (size_t i = 0; i < 2 * sizeof good - 2; i++) {
+        memcpy(text, good, sizeof good);
+        text[i / 2] = i % 2 ? (char)(text[i / 2] ^ 0x15) : '\0';
+        c = NULL;
+        if (reads(text, &c) == 0)
+            em_conf_free(c);
+        ck_assert_int_eq(reads(good, &c), 0);
+        em_conf_free(c);
+    }
+}
+END_TEST
+
+START_TEST(rows_are_consistent)
+{
+    static const struct em_conf_block *blocks[8] = { &em_conf_root };
+    size_t n = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < blocks[i]->blocks_n; k++)
+            blocks[n++] = &blocks[i]->blocks[k];
+        for (size_t k = 0; k < blocks[i]->rows_n; k++) {
+            const struct em_conf_row *r = &blocks[i]->rows[k];
+
+            ck_assert_msg(r->help && r->help[strlen(r->help) - 1] == '.', "%s", r->name);
+            ck_assert_msg(r->kind == EM_CONF_LATER || r->size > 0, "%s", r->name);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = em_case("conf");
+
+    if (!mkdtemp(dir) || chdir(dir) != 0)
+        return EXIT_FAILURE;
+    tcase_add_test(t, everything_is_understood);
+    tcase_add_test(t, an_empty_file_is_all_defaults);
+    tcase_add_test(t, errors_name_their_line);
+    tcase_add_test(t, unreadable_files_are_told);
+    tcase_add_test(t, damage_is_survived);
+    tcase_add_test(t, rows_are_consistent);
+    return em_run();
+}
