@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The configured edges and their checks: runs a probe of each check at its interval, keeps what each address of it came to, and
+ * writes the rows of a snapshot. Counters and numbers come from the store and go back to it, so that they survive.
+ *
+ * A reload applies a new configuration to what runs: a check that did not change goes on undisturbed, with its state; one that
+ * changed or is new begins untested; one that is gone is stopped.
+ */
+#ifndef EM_AGENT_CHECKS_H
+#define EM_AGENT_CHECKS_H
+
+#include "agent/conf.h"
+#include "store/store.h"
+
+struct em_checks;
+
+/* changed: something that a snapshot shows is different now. NULL: no memory. */
+struct em_checks *em_checks_new(struct em_net *net, struct em_store *store, void (*changed)(void *arg),
+                                void *arg);
+void em_checks_free(struct em_checks *c); /* stops every probe; NULL is fine */
+
+/* Nothing changes on failure. conf is copied. */
+int em_checks_apply(struct em_checks *c, const struct em_conf *conf, struct em_why *why) EM_MUST_CHECK;
+
+/* How many rows the next two fill, in counts[EM_T_EDGE] and counts[EM_T_CHECK]. */
+void em_checks_counts(const struct em_checks *c, size_t counts[EM_T_COUNT]);
+void em_checks_fill(const struct em_checks *c,
+                    struct em_snapshot *s); /* also the daemon group's counts of checks */
+
+#endif

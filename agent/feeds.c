@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Sources of evidence: started, kept over a reload, shown. */
+#include "agent/feeds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct feed {
+    struct em_conf_source conf;
+    uint32_t number;
+    struct em_trace *trace; /* NULL: it could not be started; error says why */
+    char error[EM_REASON_MAX];
+};
+
+struct em_feeds {
+    struct em_net *net;
+    struct em_store *store;
+    void (*changed)(void *arg);
+    void *arg;
+    struct feed *feed;
+    size_t n;
+};
+
+static bool same(const struct em_conf_source *a, const struct em_conf_source *b)
+{
+    if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->from_start != b->from_start ||
+        a->path_n != b->path_n)
+        return false;
+    for (size_t i = 0; i < a->path_n; i++)
+        if (strcmp(a->path[i], b->path[i]) != 0)
+            return false;
+    return true;
+}
+
+static void start(struct em_feeds *f, struct feed *feed)
+{
+    const char *patterns[EM_CONF_PATHS_MAX];
+    struct em_trace_conf conf = { .name = feed->conf.name,
+                                  .patterns = patterns,
+                                  .patterns_n = feed->conf.path_n,
+                                  .from_start = feed->conf.from_start };
+    struct em_why why;
+
+    for (size_t i = 0; i < feed->conf.path_n; i++)
+        patterns[i] = feed->conf.path[i];
+    if (em_trace_start(f->net, f->store, feed->number, &conf, f->changed, f->arg, &feed->trace, &why) == 0)
+        return;
+    feed->trace = NULL;
+    slice_copy(slice_of(why.text), feed->error, sizeof feed->error);
+    em_log_error("a source cannot be started: %s source=\"%s\"", why.text,
+                 EM_LOG_TEXT(slice_of(feed->conf.name)));
+}
+
+/* The running one moves to its new place; what is left in the old list is stopped. */
+static bool take_over(struct em_feeds *f, struct feed *to)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->feed[i].trace && same(&f->feed[i].conf, &to->conf)) {
+            to->trace = f->feed[i].trace;
+            f->feed[i].trace = NULL;
+            return true;
+        }
+    return false;
+}
+
+static void stop_all(struct feed *feed, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        em_trace_stop(feed[i].trace);
+    free(feed);
+}
+
+int em_feeds_apply(struct em_feeds *f, const struct em_conf *conf, struct em_why *why)
+{
+    struct feed *feed = calloc(conf->sources_n + 1, sizeof *feed);
+    int err = feed ? 0 : em_fail(why, EM_ERR_MEMORY, "no memory for sources");
+
+    for (size_t i = 0; i < conf->sources_n && err == 0; i++) {
+        feed[i].conf = conf->sources[i];
+        err = em_store_number(f->store, "source", 0, feed[i].conf.name, &feed[i].number, why);
+    }
+    if (err < 0) {
+        free(feed);
+        return err;
+    }
+    for (size_t i = 0; i < conf->sources_n; i++)
+        take_over(f, &feed[i]);
+    stop_all(f->feed, f->n); /* before new ones start: two of them must not read for the same source */
+    f->feed = feed;
+    f->n = conf->sources_n;
+    for (size_t i = 0; i < f->n; i++)
+        if (!feed[i].trace)
+            start(f, &feed[i]);
+    f->changed(f->arg);
+    return 0;
+}
+
+size_t em_feeds_count(const struct em_feeds *f)
+{
+    return f->n;
+}
+
+void em_feeds_fill(const struct em_feeds *f, struct em_snapshot *s)
+{
+    struct em_daemon *d = em_snapshot_row(s, EM_T_DAEMON, 0);
+
+    for (size_t i = 0; i < f->n && i < s->t[EM_T_SOURCE].n; i++) {
+        const struct feed *feed = &f->feed[i];
+        struct em_source_row *row = em_snapshot_row(s, EM_T_SOURCE, i);
+
+        em_store_source_row(f->store, feed->number, row);
+        row->source = feed->number;
+        row->type = feed->conf.type;
+        row->state = EM_SOURCE_FAILED;
+        slice_copy(slice_of(feed->conf.name), row->name, sizeof row->name);
+        slice_copy(slice_of(feed->conf.path[0]), row->location, sizeof row->location);
+        slice_copy(slice_of(feed->error), row->error, sizeof row->error);
+        if (feed->trace)
+            em_trace_row(feed->trace, row);
+        d->sources++;
+        d->sources_failed += row->state == EM_SOURCE_FAILED;
+    }
+}
+
+struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, void (*changed)(void *arg),
+                              void *arg)
+{
+    struct em_feeds *f = calloc(1, sizeof *f);
+
+    if (f)
+        *f = (struct em_feeds) { .net = net, .store = store, .changed = changed, .arg = arg };
+    return f;
+}
+
+void em_feeds_free(struct em_feeds *f)
+{
+    if (!f)
+        return;
+    stop_all(f->feed, f->n);
+    free(f);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The configured sources of evidence, as they run. A reload leaves a source that did not change alone.
+ */
+#ifndef EM_AGENT_FEEDS_H
+#define EM_AGENT_FEEDS_H
+
+#include "agent/conf.h"
+#include "source/trace.h"
+
+struct em_feeds;
+
+struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, void (*changed)(void *arg),
+                              void *arg);
+void em_feeds_free(struct em_feeds *f); /* NULL is fine */
+
+/* A source that cannot be started has a row with state failed that says why; it is tried again at the next reload. Fails only for
+ * want of memory or of a database; nothing changes then. */
+int em_feeds_apply(struct em_feeds *f, const struct em_conf *conf, struct em_why *why) EM_MUST_CHECK;
+
+size_t em_feeds_count(const struct em_feeds *f);
+void em_feeds_fill(const struct em_feeds *f,
+                   struct em_snapshot *s); /* also the daemon group's counts of sources */
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * When snapshots are taken, and from what. */
+#include "agent/state.h"
+
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+struct em_state {
+    struct em_state_parts parts;
+    struct em_timer *timer;
+    struct em_snapshot *newest;
+    int64_t taken_us; /* monotonic */
+    int64_t config_us;
+    uint64_t serial;
+    bool changed;
+    struct em_why failure; /* "" = none */
+};
+
+static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *why)
+{
+    const struct em_state_parts *p = &s->parts;
+    size_t counts[EM_T_COUNT] = { 0 };
+    struct em_snapshot *snapshot;
+    struct em_daemon *d;
+    int err;
+
+    em_store_counts(p->store, counts);
+    em_checks_counts(p->checks, counts);
+    counts[EM_T_SOURCE] = em_feeds_count(p->feeds);
+    if (!(snapshot = em_snapshot_new(counts)))
+        return em_fail(why, EM_ERR_MEMORY, "no memory for a snapshot");
+    if ((err = em_store_fill(p->store, snapshot, why)) < 0) {
+        free(snapshot);
+        return err;
+    }
+    snapshot->wall_us = em_wall_us(em_net_clock(p->net));
+    snapshot->serial = ++s->serial;
+    d = em_snapshot_row(snapshot, EM_T_DAEMON, 0);
+    slice_copy(slice_of(PACKAGE_VERSION), d->version, sizeof d->version);
+    d->start_time = p->start_us;
+    d->config_time = s->config_us;
+    d->snapshot_time = snapshot->wall_us;
+    em_checks_fill(p->checks, snapshot);
+    em_feeds_fill(p->feeds, snapshot);
+    em_snapshot_finish(snapshot);
+    *taken = snapshot;
+    return 0;
+}
+
+/* On failure the last one stays in place, and is told to be old. */
+static int renew(struct em_state *s, struct em_why *why)
+{
+    struct em_snapshot *taken = NULL;
+    int err = take(s, &taken, why);
+
+    s->taken_us = em_mono_us(em_net_clock(s->parts.net));
+    s->changed = false;
+    if (err < 0)
+        return err;
+    free(em_mailbox_put(s->parts.mailbox, em_snapshot_copy(taken)));
+    free(s->newest);
+    s->newest = taken;
+    return 0;
+}
+
+static void plan(struct em_state *s)
+{
+    int64_t wait_us = s->changed ? EM_US_PER_S / EM_STATE_PER_S : EM_STATE_IDLE_S * EM_US_PER_S;
+
+    em_timer_at(s->timer, s->taken_us + wait_us);
+}
+
+static void fire(void *arg)
+{
+    struct em_state *s = arg;
+    struct em_why why = { "" };
+
+    if (renew(s, &why) < 0 && !s->failure.text[0])
+        em_log_error("the values cannot be shown: %s", why.text);
+    else if (!why.text[0] && s->failure.text[0])
+        em_log_info("the values are shown again");
+    s->failure = why;
+    plan(s);
+}
+
+int em_state_new(const struct em_state_parts *parts, struct em_state **state, struct em_why *why)
+{
+    struct em_state *s = calloc(1, sizeof *s);
+    int err;
+
+    if (!s)
+        return em_fail(why, EM_ERR_MEMORY, "no memory for the state");
+    s->parts = *parts;
+    s->config_us = parts->start_us;
+    if (!(s->timer = em_timer_new(parts->net, fire, s)))
+        err = em_fail(why, EM_ERR_MEMORY, "no memory for the state");
+    else
+        err = renew(s, why);
+    if (err < 0) {
+        em_state_free(s);
+        return err;
+    }
+    plan(s);
+    *state = s;
+    return 0;
+}
+
+void em_state_free(struct em_state *s)
+{
+    if (!s)
+        return;
+    em_timer_free(s->timer);
+    free(s->newest);
+    free(s);
+}
+
+void em_state_changed(struct em_state *s)
+{
+    if (s->changed)
+        return;
+    s->changed = true;
+    plan(s);
+}
+
+void em_state_configured(struct em_state *s)
+{
+    s->config_us = em_wall_us(em_net_clock(s->parts.net));
+    fire(s);
+}
+
+const struct em_snapshot *em_state_snapshot(const struct em_state *s)
+{
+    return s->newest;
+}
+
+const char *em_state_failure(const struct em_state *s)
+{
+    return s->failure.text;
+}

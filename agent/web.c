@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The web endpoint on evhttp: listeners, limits on clients, and the way of a request to its page and back.
+ *
+ * evhttp does not tell when a connection begins or ends. So each gets a bufferevent of ours, on which we keep a reference: evhttp
+ * takes its callbacks off when it lets go, which is how a look at it (every EM_WEB_LOOK_MS while there are clients) finds the ended
+ * ones, and those whose time is over are shut down. */
+#include "agent/web.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/web_pages.h"
+#include "base/clock.h"
+#include "expo/expo.h"
+
+enum {
+    EM_WEB_LOOK_MS = 250,
+    BACKLOG = 128,
+    SLOTS = EM_WEB_CLIENTS_MAX +
+            2 * BACKLOG, /* those that are being shut down are still there until the next turn */
+    READ_AHEAD_MAX = 32 * 1024,
+};
+
+struct client {
+    struct bufferevent *bev; /* NULL: a free slot */
+    int64_t end_us;          /* monotonic */
+    bool shut;
+};
+
+struct em_web {
+    struct evhttp *http;
+    struct event *look;
+    struct em_web_source source;
+    struct client client[SLOTS];
+    size_t clients;
+    char host[EM_ENDPOINT_MAX]; /* loopback: the address that Host may name; "": any Host */
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    dev_t device;
+    ino_t inode; /* of the Unix socket that is ours */
+};
+
+static const struct timeval look_interval = { 0, EM_WEB_LOOK_MS * 1000 };
+
+static int64_t now_us(void)
+{
+    return em_mono_us(&em_clock_system);
+}
+
+/* --- clients ----------------------------------------------------------------------------------------------------------------- */
+
+static void let_go(struct em_web *w, struct client *c)
+{
+    bufferevent_decref(c->bev);
+    *c = (struct client) { 0 };
+    w->clients--;
+}
+
+static bool is_over(const struct client *c)
+{
+    bufferevent_event_cb event;
+
+    bufferevent_getcb(c->bev, NULL, NULL, &event, NULL);
+    return !event;
+}
+
+/* evhttp sees the end of the stream in the next turn and frees its side. */
+static void shut(struct client *c)
+{
+    evutil_socket_t fd = bufferevent_getfd(c->bev);
+
+    if (fd >= 0 && !c->shut)
+        shutdown(fd, SHUT_RDWR);
+    c->shut = true;
+}
+
+static void look(evutil_socket_t fd, short what, void *arg)
+{
+    struct em_web *w = arg;
+    int64_t now = now_us();
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct client *c = &w->client[i];
+
+        if (c->bev && is_over(c))
+            let_go(w, c);
+        else if (c->bev && now >= c->end_us)
+            shut(c);
+    }
+    if (w->clients > 0)
+        event_add(w->look, &look_interval);
+}
+
+/* Makes room: the client that is nearest to its end goes. */
+static void shut_oldest(struct em_web *w)
+{
+    struct client *oldest = NULL;
+    size_t open = 0;
+
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct client *c = &w->client[i];
+
+        if (!c->bev || c->shut)
+            continue;
+        open++;
+        if (!oldest || c->end_us < oldest->end_us)
+            oldest = c;
+    }
+    if (open >= EM_WEB_CLIENTS_MAX)
+        shut(oldest);
+}
+
+/* evhttp asks for the bufferevent of a new connection. */
+static struct bufferevent *client_new(struct event_base *base, void *arg)
+{
+    struct em_web *w = arg;
+    struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct client *slot = NULL;
+
+    if (w->clients >= SLOTS)
+        look(-1, 0, w);
+    shut_oldest(w);
+    for (size_t i = 0; i < SLOTS && !slot; i++)
+        slot = w->client[i].bev ? NULL : &w->client[i];
+    if (!bev || !slot)
+        return bev; /* evhttp's own limits still hold */
+    bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD_MAX);
+    bufferevent_incref(bev);
+    *slot = (struct client) { .bev = bev, .end_us = now_us() + EM_WEB_REQUEST_S * EM_US_PER_S };
+    if (w->clients++ == 0)
+        event_add(w->look, &look_interval);
+    return bev;
+}
+
+/* Its request is complete: time for the answer, and for the next request. */
+static void client_asked(struct em_web *w, struct evhttp_request *req)
+{
+    struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
+
+    for (size_t i = 0; i < SLOTS; i++)
+        if (w->client[i].bev == bev)
+            w->client[i].end_us = now_us() + EM_WEB_LIFE_S * EM_US_PER_S;
+}
+
+/* --- requests ---------------------------------------------------------------------------------------------------------------- */
+
+/* "Host: name[:port]" is the loopback address or localhost. Who sends no Host is no browser. */
+static bool host_is_ours(const struct em_web *w, const char *host)
+{
+    const char *const good[] = { "localhost", "127.0.0.1", "[::1]", w->host };
+    struct slice name = slice_of(host ? host : "");
+
+    if (!w->host[0] || !host)
+        return true;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct slice rest = name;
+
+        if (slice_skip_nocase(&rest, slice_of(good[i])) && (rest.n == 0 || rest.p[0] == ':'))
+            return true;
+    }
+    return false;
+}
+
+static const char *phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } all[] = { { 200, "OK" },
+                { 400, "Bad Request" },
+                { 403, "Forbidden" },
+                { 404, "Not Found" },
+                { 405, "Method Not Allowed" },
+                { 500, "Internal Server Error" },
+                { 503, "Service Unavailable" } };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].status == status)
+            return all[i].phrase;
+    return "";
+}
+
+static void freed(const void *p, size_t n, void *arg)
+{
+    (void)p;
+    (void)n;
+    free(arg);
+}
+
+/* The page goes out; its memory goes with it. */
+static void send_page(struct evhttp_request *req, struct em_web_page *page, bool head)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+    struct evbuffer *body = head ? NULL : evbuffer_new();
+    char length[24];
+
+    snprintf(length, sizeof length, "%zu", page->body.n);
+    evhttp_add_header(headers, "Content-Type", page->type);
+    evhttp_add_header(headers, "Content-Length", length);
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_add_header(headers, "Content-Security-Policy", "default-src 'self'");
+    if (body && page->body.n > 0 &&
+        evbuffer_add_reference(body, page->body.p, page->body.n, freed, page->body.p) == 0)
+        page->body = (struct buf) { 0 };
+    evhttp_send_reply(req, page->status, phrase(page->status), body);
+    if (body)
+        evbuffer_free(body);
+    buf_fini(&page->body);
+}
+
+static void answer(struct evhttp_request *req, void *arg)
+{
+    struct em_web *w = arg;
+    struct evkeyvalq *in = evhttp_request_get_input_headers(req);
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    enum evhttp_cmd_type method = evhttp_request_get_command(req);
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+    struct em_web_request request = { .path = path && *path ? path : "/",
+                                      .query = uri ? evhttp_uri_get_query(uri) : NULL,
+                                      .accept = evhttp_find_header(in, "Accept") };
+    struct em_web_page page = { .body = buf_heap(EM_EXPO_MAX) };
+
+    client_asked(w, req);
+    if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+        evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
+        em_web_refuse(&page, 405, "only GET and HEAD are served");
+    } else if (!host_is_ours(w, evhttp_find_header(in, "Host"))) {
+        em_web_refuse(&page, 403, "this Host is not served; ask for the address itself or localhost");
+    } else {
+        em_web_page(&w->source, &request, &page);
+    }
+    send_page(req, &page, method == EVHTTP_REQ_HEAD);
+}
+
+/* --- listeners --------------------------------------------------------------------------------------------------------------- */
+
+static int web_new(struct event_base *base, const struct em_web_source *source, struct em_web **web,
+                   struct em_why *why)
+{
+    struct em_web *w = calloc(1, sizeof *w);
+
+    if (!w || !(w->http = evhttp_new(base)) || !(w->look = evtimer_new(base, look, w))) {
+        if (w && w->http)
+            evhttp_free(w->http);
+        free(w);
+        return em_fail(why, EM_ERR_MEMORY, "no memory for a web endpoint");
+    }
+    w->source = *source;
+    evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+                                            EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                            EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH); /* to refuse them well */
+    evhttp_set_max_headers_size(w->http, EM_WEB_HEADERS_MAX);
+    evhttp_set_max_body_size(w->http, EM_WEB_BODY_MAX);
+    evhttp_set_timeout(w->http, EM_WEB_IDLE_S);
+    evhttp_set_bevcb(w->http, client_new, w);
+    evhttp_set_gencb(w->http, answer, w);
+    *web = w;
+    return 0;
+}
+
+static bool listen_on(struct em_web *w, struct event_base *base, int fd)
+{
+    struct evconnlistener *l =
+        evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+
+    if (l && evhttp_bind_listener(w->http, l))
+        return true;
+    if (l)
+        evconnlistener_free(l);
+    else
+        close(fd);
+    return false;
+}
+
+static bool is_loopback(const struct em_addr *a)
+{
+    if (a->u.any.sa_family == AF_INET)
+        return ntohl(a->u.v4.sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&a->u.v6.sin6_addr);
+}
+
+int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct em_web_source *source,
+               struct em_web **web, struct em_why *why)
+{
+    char text[EM_ENDPOINT_MAX], address[EM_ADDRESS_MAX];
+    struct em_web *w;
+    int err = web_new(base, source, &w, why), fd = -1;
+
+    if (err < 0)
+        return err;
+    em_addr_endpoint(at, text);
+    em_addr_text(at, address);
+    if (is_loopback(at))
+        snprintf(w->host, sizeof w->host, at->u.any.sa_family == AF_INET6 ? "[%s]" : "%s", address);
+    fd = socket(at->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)) != 0 ||
+        bind(fd, &at->u.any, at->len) != 0) {
+        err = em_fail(why, EM_ERR_SYSTEM, "web_listen: cannot listen on %s: %s", text, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+    } else if (!listen_on(w, base, fd)) {
+        err = em_fail(why, EM_ERR_SYSTEM, "web_listen: cannot listen on %s: %s", text, strerror(errno));
+    }
+    if (err < 0)
+        em_web_free(w);
+    else
+        *web = w;
+    return err;
+}
+
+/* Whether the name is free, after a dead socket was taken away. */
+static int clear_stale(const char *path, const struct sockaddr_un *at, struct em_why *why)
+{
+    struct stat st;
+    int fd, answered;
+
+    if (lstat(path, &st) != 0)
+        return 0;
+    if (!S_ISSOCK(st.st_mode))
+        return em_fail(why, EM_ERR_INPUT, "control_socket: %s is there and is no socket", path);
+    if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+        return em_fail(why, EM_ERR_SYSTEM, "control_socket: %s", strerror(errno));
+    answered = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno != ECONNREFUSED;
+    close(fd);
+    if (answered)
+        return em_fail(why, EM_ERR_BUSY, "control_socket: another process has %s", path);
+    if (unlink(path) != 0)
+        return em_fail(why, EM_ERR_SYSTEM, "control_socket: cannot take the dead socket %s away: %s", path,
+                       strerror(errno));
+    return 0;
+}
+
+static int unix_bind(const char *path, int *fd, struct em_why *why)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    mode_t before;
+    int err, bound;
+
+    if (!slice_copy(slice_of(path), at.sun_path, sizeof at.sun_path))
+        return em_fail(why, EM_ERR_INPUT, "control_socket: the path is too long");
+    if ((err = clear_stale(path, &at, why)) < 0)
+        return err;
+    if ((*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+        return em_fail(why, EM_ERR_SYSTEM, "control_socket: %s", strerror(errno));
+    before = umask(0117);
+    bound = bind(*fd, (const struct sockaddr *)&at, sizeof at);
+    err = errno;
+    umask(before);
+    if (bound == 0)
+        return 0;
+    close(*fd);
+    return em_fail(why, EM_ERR_SYSTEM, "control_socket: cannot make %s: %s%s", path, strerror(err),
+                   err == ENOENT ? "; its directory must be there" : "");
+}
+
+int em_web_unix(struct event_base *base, const char *path, const struct em_web_source *source,
+                struct em_web **web, struct em_why *why)
+{
+    struct em_web *w;
+    struct stat st;
+    int err = web_new(base, source, &w, why), fd = -1;
+
+    if (err < 0)
+        return err;
+    if ((err = unix_bind(path, &fd, why)) == 0) {
+        slice_copy(slice_of(path), w->path, sizeof w->path);
+        if (stat(path, &st) == 0) {
+            w->device = st.st_dev;
+            w->inode = st.st_ino;
+        }
+        if (!listen_on(w, base, fd))
+            err =
+                em_fail(why, EM_ERR_SYSTEM, "control_socket: cannot listen on %s: %s", path, strerror(errno));
+    }
+    if (err < 0)
+        em_web_free(w);
+    else
+        *web = w;
+    return err;
+}
+
+void em_web_free(struct em_web *w)
+{
+    struct stat st;
+
+    if (!w)
+        return;
+    evhttp_free(w->http);
+    for (size_t i = 0; i < SLOTS; i++)
+        if (w->client[i].bev)
+            let_go(w, &w->client[i]);
+    event_free(w->look);
+    if (w->path[0] && stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
+        unlink(w->path);
+    free(w);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The faces over HTTP: /metrics, /api/v1/status, /api/v1/failures, /healthz and a page that names them, on a TCP address and, with
+ * the same handlers, on the control socket. Reads only: GET and HEAD.
+ *
+ * A client costs at most this much: headers of EM_WEB_HEADERS_MAX bytes, EM_WEB_REQUEST_S seconds until its request is complete,
+ * EM_WEB_IDLE_S without a byte moved, EM_WEB_LIFE_S in all behind its last request. Over EM_WEB_CLIENTS_MAX clients, the one
+ * that is nearest to its end goes.
+ */
+#ifndef EM_AGENT_WEB_H
+#define EM_AGENT_WEB_H
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "model/snapshot.h"
+#include "net/net.h"
+#include "store/store.h"
+
+enum {
+    EM_WEB_CLIENTS_MAX = 64, /* for each listener */
+    EM_WEB_HEADERS_MAX = 8 * 1024,
+    EM_WEB_BODY_MAX = 1024, /* of a request; none needs one */
+    EM_WEB_REQUEST_S = 10,
+    EM_WEB_IDLE_S = 10,
+    EM_WEB_LIFE_S = 60,
+    EM_WEB_FAILURES_MAX = 1000,
+    EM_WEB_REASONS_MAX = 8,
+};
+
+/* Where the answers come from. */
+struct em_web_source {
+    const struct em_snapshot *(*snapshot)(void *arg);
+    struct em_store *(*store)(void *arg);
+    /* Why the daemon is not well, at most EM_WEB_REASONS_MAX texts that live until the next call; 0 = it is well. */
+    size_t (*reasons)(void *arg, const char *reason[EM_WEB_REASONS_MAX]);
+    void *arg;
+};
+
+struct em_web;
+
+/* Listens on a TCP address. On a loopback address only requests whose Host is that address or localhost are answered, so that a web page
+ * from elsewhere cannot read it through a name of its own (DNS rebinding). */
+int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct em_web_source *source,
+               struct em_web **web, struct em_why *why) EM_MUST_CHECK;
+
+/* Listens on a Unix socket, mode 0660. A socket that nobody answers on is taken away first; a live one, or anything else of that name, is
+ * an error. */
+int em_web_unix(struct event_base *base, const char *path, const struct em_web_source *source,
+                struct em_web **web, struct em_why *why) EM_MUST_CHECK;
+
+void em_web_free(struct em_web *w); /* NULL is fine. Takes the Unix socket away */
+
+#endif

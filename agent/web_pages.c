@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The pages of the web endpoint, a row each. */
+#include "agent/web_pages.h"
+
+#include "config.h"
+
+#include <string.h>
+
+#include "agent/process.h"
+#include "base/esc.h"
+#include "base/opt.h"
+#include "expo/expo.h"
+
+enum { FAILURES_DEFAULT = 100, VALUE_MAX = 64 };
+
+#define JSON "application/json; charset=utf-8"
+
+void em_web_refuse(struct em_web_page *page, int status, const char *text)
+{
+    buf_reset(&page->body);
+    page->status = status;
+    page->type = JSON;
+    buf_text(&page->body, "{\"schema_version\":1,\"error\":\"");
+    esc_json(&page->body, slice_of(text));
+    buf_text(&page->body, "\"}\n");
+}
+
+/* The value of one parameter of the query; false when it is not there. Too long a value is cut, and then refused by its reader. */
+static bool parameter(const char *query, const char *name, char value[VALUE_MAX])
+{
+    struct slice rest = slice_of(query ? query : ""), one, key;
+
+    while (rest.n > 0) {
+        if (!slice_until(&rest, '&', &one)) {
+            one = rest;
+            rest = slice_from(rest, rest.n);
+        }
+        if (slice_until(&one, '=', &key) && slice_eq(key, slice_of(name))) {
+            slice_copy(one, value, VALUE_MAX);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* OpenMetrics is for who asks for it by name. */
+static bool wants_openmetrics(const char *accept)
+{
+    return accept && slice_find(slice_of(accept), SLICE("application/openmetrics-text")) != SIZE_MAX;
+}
+
+static void metrics(const struct em_web_source *source, const struct em_web_request *request,
+                    struct em_web_page *page)
+{
+    bool openmetrics = wants_openmetrics(request->accept);
+
+    page->type = openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                             : "text/plain; version=0.0.4; charset=utf-8";
+    em_process_metrics(openmetrics, &page->body);
+    em_expo_metrics(source->snapshot(source->arg), openmetrics, &page->body);
+}
+
+static void status(const struct em_web_source *source, const struct em_web_request *request,
+                   struct em_web_page *page)
+{
+    (void)request;
+    page->type = JSON;
+    em_expo_status(source->snapshot(source->arg), &page->body);
+}
+
+struct listing {
+    struct buf *to;
+    bool first;
+};
+
+static bool list_one(void *arg, const struct em_failure_row *row)
+{
+    struct listing *l = arg;
+
+    if (!l->first)
+        buf_u8(l->to, ',');
+    l->first = false;
+    em_expo_failure(row, l->to);
+    if (!l->to->full && l->to->n > 0)
+        l->to->n--; /* its newline */
+    return !l->to->full;
+}
+
+/* since: Unix seconds, or a time with a unit, which is that long ago. */
+static bool read_since(const char *value, int64_t now_us, int64_t *since_us)
+{
+    uint64_t seconds;
+    int64_t ago;
+
+    if (em_read_uint(value, 0, INT64_MAX / (uint64_t)EM_US_PER_S, &seconds))
+        *since_us = (int64_t)seconds * EM_US_PER_S;
+    else if (em_read_duration(value, &ago))
+        *since_us = now_us - ago;
+    else
+        return false;
+    return true;
+}
+
+static void failures(const struct em_web_source *source, const struct em_web_request *request,
+                     struct em_web_page *page)
+{
+    struct listing l = { &page->body, true };
+    uint64_t limit = FAILURES_DEFAULT;
+    int64_t since_us = 0;
+    char value[VALUE_MAX];
+    struct em_why why;
+
+    if (parameter(request->query, "limit", value) && !em_read_uint(value, 1, EM_WEB_FAILURES_MAX, &limit)) {
+        em_web_refuse(page, 400, "limit is not a whole number from 1 to 1000");
+        return;
+    }
+    if (parameter(request->query, "since", value) &&
+        !read_since(value, source->snapshot(source->arg)->wall_us, &since_us)) {
+        em_web_refuse(page, 400, "since is neither Unix seconds nor a time ago such as 15m, 24h or 7d");
+        return;
+    }
+    page->type = JSON;
+    buf_text(&page->body, "{\"schema_version\":1,\"failures\":[");
+    if (em_store_failures(source->store(source->arg), since_us, since_us > 0 ? INT64_MAX : 0, (size_t)limit,
+                          list_one, &l, &why) < 0)
+        em_web_refuse(page, 500, why.text);
+    else
+        buf_text(&page->body, "]}\n");
+}
+
+static void health(const struct em_web_source *source, const struct em_web_request *request,
+                   struct em_web_page *page)
+{
+    const char *reason[EM_WEB_REASONS_MAX];
+    size_t n = source->reasons(source->arg, reason);
+
+    (void)request;
+    page->type = JSON;
+    page->status = n > 0 ? 503 : 200;
+    buf_print(&page->body, "{\"schema_version\":1,\"status\":\"%s\",\"reasons\":[", n > 0 ? "failing" : "ok");
+    for (size_t i = 0; i < n; i++) {
+        buf_text(&page->body, i > 0 ? ",\"" : "\"");
+        esc_json(&page->body, slice_of(reason[i]));
+        buf_u8(&page->body, '"');
+    }
+    buf_text(&page->body, "]}\n");
+}
+
+static void front(const struct em_web_source *source, const struct em_web_request *request,
+                  struct em_web_page *page);
+
+static const struct {
+    const char *path, *text;
+    void (*write)(const struct em_web_source *, const struct em_web_request *, struct em_web_page *);
+} pages[] = {
+    { "/", "This page", front },
+    { "/metrics", "Metrics for Prometheus (OpenMetrics or text format, by Accept)", metrics },
+    { "/api/v1/status", "Everything as JSON", status },
+    { "/api/v1/failures", "The newest call failures as JSON (limit=, since=)", failures },
+    { "/healthz", "Whether the daemon itself is well", health },
+};
+enum { PAGES = sizeof pages / sizeof *pages };
+
+static void front(const struct em_web_source *source, const struct em_web_request *request,
+                  struct em_web_page *page)
+{
+    (void)source;
+    (void)request;
+    page->type = "text/html; charset=utf-8";
+    buf_text(&page->body,
+             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Edge Media Monitor"
+             "</title></head>\n<body><h1>Edge Media Monitor " PACKAGE_VERSION "</h1>\n<ul>\n");
+    for (size_t i = 1; i < PAGES; i++)
+        buf_print(&page->body, "<li><a href=\"%s\">%s</a> %s</li>\n", pages[i].path, pages[i].path,
+                  pages[i].text);
+    buf_text(&page->body, "</ul></body></html>\n");
+}
+
+void em_web_page(const struct em_web_source *source, const struct em_web_request *request,
+                 struct em_web_page *page)
+{
+    page->status = 200;
+    for (size_t i = 0; i < PAGES; i++) {
+        if (strcmp(pages[i].path, request->path) != 0)
+            continue;
+        pages[i].write(source, request, page);
+        if (page->body.full)
+            em_web_refuse(page, 500, "the answer is too large");
+        return;
+    }
+    em_web_refuse(page, 404, "there is no such page; / lists those that are there");
+}

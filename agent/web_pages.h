@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What the web endpoint answers, apart from how it is sent: request in, page out.
+ */
+#ifndef EM_AGENT_WEB_PAGES_H
+#define EM_AGENT_WEB_PAGES_H
+
+#include "agent/web.h"
+#include "base/buf.h"
+
+struct em_web_request {
+    const char *path;   /* decoded; "/metrics" */
+    const char *query;  /* behind the question mark, not decoded; NULL: none */
+    const char *accept; /* the Accept header or NULL */
+};
+
+struct em_web_page {
+    int status;
+    const char *type; /* media type */
+    struct buf body;  /* the caller gives it and frees it */
+};
+
+/* Writes the page. An unknown path is a page, too (404). */
+void em_web_page(const struct em_web_source *source, const struct em_web_request *request,
+                 struct em_web_page *page);
+
+/* A page that says no, as JSON: {"schema_version":1,"error":text}. */
+void em_web_refuse(struct em_web_page *page, int status, const char *text);
+
+#endif
