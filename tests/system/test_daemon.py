@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ import tap  # noqa: E402
 from edgemediad import PROGRAM, Daemon, StunServer, Trace, free_port, sanitized, wait_for  # noqa: E402
 from private_snmpd import Snmpd, find_snmpd  # noqa: E402
 
+SRC = os.environ.get("EM_SRCDIR", ".")
 NOBODY = 65534
 STALL_S = 0.25 if sanitized() else 0.05
 RSS_MAX = 16 * 1024 * 1024
@@ -197,6 +199,32 @@ def test_test_config():
             done = run(*wrong)
             assert done.returncode == 2 and done.stderr.startswith("edgemediad: "), (wrong, done)
         assert run("--help").returncode == 0 and run("--version").stdout.startswith("edgemediad ")
+
+
+def test_documents_agree():
+    """Every word of the configuration and every option is in its manual page, and the examples are good."""
+    with open(f"{SRC}/agent/conf_rows.c", encoding="utf-8") as f:
+        words = set(re.findall(r'(?:OPTION|LATER)\("(\w+)"|\{ "(\w+)", ROWS', f.read()))
+    with open(f"{SRC}/doc/edgemedia.conf.5", encoding="utf-8") as f:
+        page = f.read()
+    for later, block in words:
+        assert re.search(rf"(?m)^\.(It )?Ic {later or block}\b", page), later or block
+    for word in ("database", "web_listen", "control_socket", "agentx_address", "concurrent_probes", "uri", "interval", "timeout",
+                 "degraded_rtt", "source_ports", "user", "password_file", "secret_file", "address", "type", "path", "from_start"):
+        assert word in {w[0] for w in words} and f".It Ic {word} Ns" in page, word
+    with open(f"{SRC}/doc/edgemediad.8", encoding="utf-8") as f:
+        manual = f.read()
+    for option in re.findall(r"--([\w-]+)", run("--help").stdout.split("SIGHUP")[0]):
+        assert re.search(rf"Fl (\w , )?-{option}|, -{option}", manual), option
+    with directory() as d:
+        example = page.split(".Bd -literal\n")[1].split(".Ed")[0].replace("/etc/edgemedia/turn.pw", f"{d}/pw")
+        with open(f"{d}/pw", "w", encoding="ascii") as f:
+            f.write("secret\n")
+        with open(f"{d}/page.conf", "w", encoding="utf-8") as f:
+            f.write(example)
+        for file in (f"{d}/page.conf", f"{SRC}/packaging/edgemedia.conf.example"):
+            done = run("--test-config", "-c", file)
+            assert done.returncode == 0, done
 
 
 def make_newer(path):
