@@ -42,7 +42,7 @@ static const struct em_opt options[] = {
       "Check the configuration file, print all its errors and exit" },
     { "log-level", 'l', EM_OPT_TEXT, "LEVEL", "info", 0, 0, offsetof(struct options, log_level),
       "Log error, warning, info or debug and what is worse" },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct em_opt_program em_daemon_program = {
