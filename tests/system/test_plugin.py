@@ -171,6 +171,10 @@ def test_options():
         done = subprocess.run([PLUGIN, option], capture_output=True, check=False, timeout=10)
         expect(done.returncode == 3 and not done.stderr and done.stdout.startswith(b"Usage: check_edge_media "), option)
         expect(max(map(len, done.stdout.decode().split("\n"))) <= 80, "help is wider than 80 columns")
+    with open(f"{os.environ.get('EM_SRCDIR', '.')}/doc/check_edge_media.1", encoding="ascii") as f:
+        manual = set(re.findall(r" -([a-z][a-z0-9-]*)", re.sub(r"(?m)^(?!.*\bFl\b).*$", "", f.read())))
+    told = set(re.findall(r"(?m)^ .*?--([a-z][a-z0-9-]*)", done.stdout.decode().split("\nMETRIC")[0]))
+    expect(told == manual & told and not {m for m in manual if len(m) > 2} - told, f"help and manual differ: {told ^ manual}")
     for option in ("--version", "-V"):
         done = subprocess.run([PLUGIN, option], capture_output=True, check=False, timeout=10)
         expect(done.returncode == 3 and not done.stderr and re.fullmatch(rb"check_edge_media \(edgemedia\) \S+\n", done.stdout), option)
