@@ -3,7 +3,7 @@
  * check, windows) are one family, and a family is written in one piece, as both formats demand. */
 #include "expo/expo.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -87,48 +87,97 @@ static void head(struct buf *to, struct family *fam)
               fam->type == COUNTER ? "counter" : "gauge");
 }
 
-static void label(struct buf *to, char *before, const char *name, const struct em_field *f, const void *row)
+/* Decimal digits, without the cost of a format for each of many samples. */
+static void number(struct buf *to, uint64_t n)
 {
-    buf_print(to, "%c%s=\"", *before, name);
-    *before = ',';
+    char digits[20];
+    size_t at = sizeof digits;
+
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+    buf_bytes(to, digits + at, sizeof digits - at);
+}
+
+static void label(struct buf *to, const char *name, const struct em_field *f, const void *row)
+{
+    buf_text(to, name);
+    buf_text(to, "=\"");
     if (f->kind == EM_KIND_TEXT)
         esc_label(to, slice_of(em_field_text(f, row)));
     else if (f->kind == EM_KIND_ENUM)
         esc_label(to, slice_of(em_name_of(f->names, (uint32_t)em_field_number(f, row))));
     else
-        buf_print(to, "%" PRIu64, em_field_number(f, row));
+        number(to, em_field_number(f, row));
     buf_u8(to, '"');
 }
 
-/* The labels of the row, then the field's own. */
-static void labels(struct buf *to, const struct em_table *t, const struct em_field *f, const void *row)
-{
-    char before = '{';
+/* The labels of every row of a table, written once and used by each of its families: row i has [end[i - 1], end[i]) of text. */
+struct row_labels {
+    struct buf text;
+    size_t *end;
+};
 
-    for (size_t i = 0; i < t->fields_n; i++)
-        if (t->fields[i].label && !t->fields[i].metric)
-            label(to, &before, t->fields[i].label, &t->fields[i], row);
-    if (f->label && type_of(f) == INFO) {
-        label(to, &before, f->label, f, row);
-    } else if (f->label) {
-        buf_print(to, "%c%s", before, f->label);
-        before = ',';
+static bool row_labels_init(struct row_labels *l, const struct em_snapshot *s, enum em_table_id id)
+{
+    const struct em_table *t = &em_catalogue[id];
+
+    *l = (struct row_labels) { .text = buf_heap(EM_EXPO_MAX), .end = calloc(s->t[id].n + 1, sizeof *l->end) };
+    for (size_t r = 0; l->end && r < s->t[id].n; r++) {
+        size_t begin = l->text.n;
+
+        for (size_t i = 0; i < t->fields_n; i++) {
+            if (!t->fields[i].label || t->fields[i].metric)
+                continue;
+            if (l->text.n > begin)
+                buf_u8(&l->text, ',');
+            label(&l->text, t->fields[i].label, &t->fields[i], em_snapshot_row(s, id, r));
+        }
+        l->end[r] = l->text.n;
     }
-    if (before == ',')
-        buf_u8(to, '}');
+    return l->end && !l->text.full;
 }
 
+static void row_labels_fini(struct row_labels *l)
+{
+    buf_fini(&l->text);
+    free(l->end);
+}
+
+/* The labels of the row, then the field's own. */
+static void labels(struct buf *to, const struct row_labels *l, size_t r, const struct em_field *f,
+                   const void *row)
+{
+    size_t begin = r > 0 ? l->end[r - 1] : 0, n = l->end[r] - begin;
+
+    if (n == 0 && !f->label)
+        return;
+    buf_u8(to, '{');
+    if (n > 0)
+        buf_bytes(to, l->text.p + begin, n);
+    if (n > 0 && f->label)
+        buf_u8(to, ',');
+    if (f->label && type_of(f) == INFO)
+        label(to, f->label, f, row);
+    else if (f->label)
+        buf_text(to, f->label);
+    buf_u8(to, '}');
+}
+
+/* Without the zeros behind the last digit. */
 static void seconds(struct buf *to, int64_t us)
 {
     uint64_t size = us < 0 ? -(uint64_t)us : (uint64_t)us, part = size % (uint64_t)EM_US_PER_S;
-    int digits = 6;
 
-    buf_print(to, "%s%" PRIu64, us < 0 ? "-" : "", size / (uint64_t)EM_US_PER_S);
-    if (part == 0)
-        return;
-    for (; part % 10 == 0; part /= 10)
-        digits--;
-    buf_print(to, ".%0*" PRIu64, digits, part);
+    if (us < 0)
+        buf_u8(to, '-');
+    number(to, size / (uint64_t)EM_US_PER_S);
+    if (part > 0)
+        buf_u8(to, '.');
+    for (uint64_t unit = EM_US_PER_S / 10; part > 0; unit /= 10) {
+        buf_u8(to, (uint8_t)('0' + part / unit));
+        part %= unit;
+    }
 }
 
 static void value(struct buf *to, const struct em_field *f, const void *row)
@@ -140,7 +189,7 @@ static void value(struct buf *to, const struct em_field *f, const void *row)
     else if (in_seconds(f))
         seconds(to, (int64_t)em_field_number(f, row));
     else
-        buf_print(to, "%" PRIu64, em_field_number(f, row));
+        number(to, em_field_number(f, row));
 }
 
 static bool absent(const struct em_field *f, const void *row)
@@ -148,21 +197,25 @@ static bool absent(const struct em_field *f, const void *row)
     return (f->flags & EM_FIELD_ABSENT_IF_ZERO) && type_of(f) != INFO && em_field_number(f, row) == 0;
 }
 
-static void sample(struct buf *to, struct family *fam, const struct em_table *t, const struct em_field *f,
-                   const void *row)
+static void sample(struct buf *to, struct family *fam, const struct row_labels *l, size_t r,
+                   const struct em_field *f, const void *row)
 {
     if (absent(f, row))
         return;
     head(to, fam);
-    buf_print(to, PREFIX "%s%s", f->metric, fam->type == COUNTER ? "_total" : "");
-    labels(to, t, f, row);
+    buf_text(to, PREFIX);
+    buf_text(to, f->metric);
+    if (fam->type == COUNTER)
+        buf_text(to, "_total");
+    labels(to, l, r, f, row);
     buf_u8(to, ' ');
     value(to, f, row);
     buf_u8(to, '\n');
 }
 
 /* All samples of the family in one table, row by row. */
-static void samples(struct buf *to, struct family *fam, const struct em_snapshot *s, enum em_table_id id)
+static void samples(struct buf *to, struct family *fam, const struct em_snapshot *s, enum em_table_id id,
+                    const struct row_labels *l)
 {
     const struct em_table *t = &em_catalogue[id];
     const struct em_field *fields[UINT8_MAX];
@@ -173,7 +226,7 @@ static void samples(struct buf *to, struct family *fam, const struct em_snapshot
             fields[n++] = &t->fields[i];
     for (size_t r = 0; n > 0 && r < s->t[id].n && !to->full; r++)
         for (size_t i = 0; i < n; i++)
-            sample(to, fam, t, fields[i], em_snapshot_row(s, id, r));
+            sample(to, fam, l, r, fields[i], em_snapshot_row(s, id, r));
 }
 
 /* Whether a field before (table, field) has the same metric. */
@@ -189,7 +242,8 @@ static bool seen_before(size_t table, size_t field, const char *metric)
     return false;
 }
 
-void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *to)
+static void families(const struct em_snapshot *s, bool openmetrics, const struct row_labels *l,
+                     struct buf *to)
 {
     for (size_t t = 0; t < EM_T_COUNT; t++) {
         for (size_t i = 0; i < em_catalogue[t].fields_n; i++) {
@@ -201,9 +255,24 @@ void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *
             if (!f->metric || seen_before(t, i, f->metric))
                 continue;
             for (size_t of = t; of < EM_T_COUNT; of++)
-                samples(to, &fam, s, (enum em_table_id)of);
+                samples(to, &fam, s, (enum em_table_id)of, &l[of]);
         }
     }
+}
+
+void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *to)
+{
+    struct row_labels l[EM_T_COUNT];
+    bool fits = true;
+
+    for (size_t t = 0; t < EM_T_COUNT; t++)
+        fits = row_labels_init(&l[t], s, (enum em_table_id)t) && fits;
+    if (fits)
+        families(s, openmetrics, l, to);
+    else
+        to->full = true; /* as if the text had no room: it must not be used */
     if (openmetrics)
         buf_text(to, "# EOF\n");
+    for (size_t t = 0; t < EM_T_COUNT; t++)
+        row_labels_fini(&l[t]);
 }
