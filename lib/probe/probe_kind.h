@@ -7,6 +7,7 @@
 #include "probe/probe.h"
 
 struct em_attempt;
+struct stun_msg;
 
 struct em_probe_kind {
     const char *scheme;
@@ -16,10 +17,26 @@ struct em_probe_kind {
     enum em_dialect dialect;
     const char *missing; /* why this build cannot do it; NULL: it can */
 
-    void (*begin)(struct em_attempt *a); /* the connection is there: send the first request */
+    void (*begin)(struct em_attempt *a); /* the connection is there: ask the first request */
+    /* An answer to the request that waits: em_ask_answered() takes it, em_ask_ignore() goes on waiting. */
+    void (*answer)(struct em_attempt *a, const struct stun_msg *m);
+    bool (*lost)(
+        struct em_attempt
+            *a); /* no answer will come any more. True: the kind knew a verdict and has ended. May be NULL */
+    void (*abandon)(
+        struct em_attempt *a); /* clean up at the server before the connection is closed. May be NULL */
 };
 
 /* Ends with a row whose scheme is NULL. */
 extern const struct em_probe_kind em_probe_kinds[];
+
+/* The functions of the rows. */
+void em_stun_begin(struct em_attempt *a);
+void em_stun_answer(struct em_attempt *a, const struct stun_msg *m);
+void em_port_answer(struct em_attempt *a, const struct stun_msg *m);
+void em_turn_begin(struct em_attempt *a);
+void em_turn_answer(struct em_attempt *a, const struct stun_msg *m);
+bool em_turn_lost(struct em_attempt *a);
+void em_turn_abandon(struct em_attempt *a);
 
 #endif

@@ -341,11 +341,23 @@ static void conn_take(struct em_conn *c, const struct em_conn_events *events, vo
     abort(); /* nothing is ever accepted here */
 }
 
+/* What was sent before the end still arrives. The list has the newest first. */
+static void arrive(struct play_conn *c, struct delivery *d)
+{
+    if (!d)
+        return;
+    arrive(c, d->next);
+    if (d->what == SENT && d->event.listed && c->host && c->host->host.sent)
+        c->host->host.sent(c->host->arg, &c->is, d->bytes, d->n);
+}
+
 static void conn_close(struct em_conn *conn, bool reset)
 {
     struct play_conn *c = (struct play_conn *)conn;
 
     assert(!c->closed);
+    if (!reset)
+        arrive(c, c->deliveries);
     if (c->host && c->host->host.closed)
         c->host->host.closed(c->host->arg, conn, reset);
     c->closed = true;

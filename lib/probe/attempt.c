@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The life of an attempt, and the verdicts that the network alone decides: silence, ICMP, resets, data that is never acknowledged. */
+#include "probe/attempt.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MS = 1000 };
+
+const struct em_probe_options *em_attempt_options(const struct em_attempt *a)
+{
+    return em_probe_options(a->probe);
+}
+
+const struct em_clock *em_attempt_clock(const struct em_attempt *a)
+{
+    return em_net_clock(em_probe_net(a->probe));
+}
+
+int64_t em_attempt_now(const struct em_attempt *a)
+{
+    return em_mono_us(em_attempt_clock(a));
+}
+
+int64_t em_attempt_since(const struct em_attempt *a, int64_t start_us)
+{
+    int64_t us = em_attempt_now(a) - start_us;
+
+    return us > 0 ? us : 1;
+}
+
+/* What the kernel counted, before the connection is gone. */
+static struct em_tcp_info take_info(struct em_attempt *a)
+{
+    struct em_tcp_info info = { 0 };
+
+    if (a->conn)
+        em_conn_info(a->conn, &info);
+    a->result.tcp_retransmits = info.total_retrans;
+    return info;
+}
+
+void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason, ...)
+{
+    va_list ap;
+
+    if (a->ended)
+        return;
+    take_info(a);
+    if (a->kind->abandon && a->conn)
+        a->kind->abandon(a);
+    a->ended = true;
+    em_ask_stop(a);
+    em_conn_close(a->conn, false);
+    a->conn = NULL;
+    a->result.verdict = v;
+    va_start(ap, reason);
+    vsnprintf(a->result.reason, sizeof a->result.reason, reason, ap);
+    va_end(ap);
+    em_probe_ended(a->probe);
+}
+
+void em_attempt_good(struct em_attempt *a, const char *what)
+{
+    int64_t limit = em_attempt_options(a)->degraded_rtt_us;
+    double rtt_ms = (double)a->result.rtt_us / MS;
+
+    take_info(a);
+    if (a->result.retransmits)
+        em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but only after %u retransmission%s", what,
+                       a->result.retransmits, a->result.retransmits == 1 ? "" : "s");
+    else if (a->result.tcp_retransmits)
+        em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but TCP had to retransmit %u segment%s", what,
+                       a->result.tcp_retransmits, a->result.tcp_retransmits == 1 ? "" : "s");
+    else if (limit > 0 && a->result.rtt_us > limit)
+        em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but in %.1f ms, over the threshold of %.1f ms", what,
+                       rtt_ms, (double)limit / MS);
+    else
+        em_attempt_end(a, EM_VERDICT_OK, "%s in %.1f ms", what, rtt_ms);
+}
+
+/* --- network errors ---------------------------------------------------------------------------------------------- */
+
+/* What an error means for the path. `ends`: on UDP it ends the attempt at once; the others may pass (RFC 1122 section 3.2.2.1), so the
+ * schedule goes on and they decide only if nothing better comes. */
+static const struct {
+    enum em_net_error_kind kind;
+    enum em_verdict verdict;
+    bool ends;
+} error_rows[] = {
+    { EM_NET_REFUSED_RST, EM_VERDICT_REFUSED, true },
+    { EM_NET_RESET, EM_VERDICT_RESET, true },
+    { EM_NET_ICMP_PORT, EM_VERDICT_REFUSED, true },
+    { EM_NET_ICMP_PROHIBITED, EM_VERDICT_PROHIBITED, true },
+    { EM_NET_ICMP_UNREACHABLE, EM_VERDICT_UNREACHABLE, false },
+    { EM_NET_ICMP_TTL, EM_VERDICT_UNREACHABLE, false },
+    { EM_NET_ICMP_TOO_BIG, EM_VERDICT_FILTERED, false },
+    { EM_NET_TIMED_OUT, EM_VERDICT_FILTERED, true },
+    { EM_NET_LOCAL, EM_VERDICT_ERROR, true },
+};
+enum { ERROR_ROWS = sizeof error_rows / sizeof *error_rows };
+
+static void end_with_error(struct em_attempt *a, const struct em_net_error *e, const char *when)
+{
+    char text[EM_REASON_MAX];
+    enum em_verdict v = EM_VERDICT_ERROR;
+
+    for (size_t i = 0; i < ERROR_ROWS; i++)
+        if (error_rows[i].kind == e->kind)
+            v = error_rows[i].verdict;
+    em_net_error_text(e, text, sizeof text);
+    em_attempt_end(a, v, "%s%s", text, when);
+}
+
+static bool ends(const struct em_net_error *e)
+{
+    for (size_t i = 0; i < ERROR_ROWS; i++)
+        if (error_rows[i].kind == e->kind)
+            return error_rows[i].ends;
+    return true;
+}
+
+static void on_error(void *arg, const struct em_net_error *e)
+{
+    struct em_attempt *a = arg;
+    bool tcp = a->result.transport == EM_TRANSPORT_TCP;
+
+    if (!tcp && !ends(e)) {
+        a->advice = *e;
+        return;
+    }
+    if (a->kind->lost && a->kind->lost(a))
+        return;
+    if (!tcp || !a->connected || e->kind == EM_NET_LOCAL)
+        end_with_error(a, e, "");
+    else if (e->kind == EM_NET_RESET)
+        end_with_error(a, e, a->answers ? " after the first answer" : " once data was sent");
+    else
+        em_attempt_deadline(a); /* the kernel gave up before we did */
+}
+
+/* --- time is up --------------------------------------------------------------------------------------------------- */
+
+/* Connected, asked, and nothing came back: TCP_INFO tells a path that drops data from a peer that says nothing. */
+static void end_unanswered_tcp(struct em_attempt *a)
+{
+    struct em_tcp_info info = take_info(a);
+    double s = (double)em_attempt_since(a, a->asked_us) / (double)EM_US_PER_S;
+    const char *icmp = info.soft_error ? ", and ICMP messages said that it is unreachable" : "";
+    unsigned long long acked = info.bytes_acked, sent = a->result.sent;
+
+    if (!info.valid)
+        em_attempt_end(a, EM_VERDICT_SILENT,
+                       "connected, but no answer in %.1f s (this kernel does not tell whether data arrived)",
+                       s);
+    else if (acked < sent)
+        em_attempt_end(a, EM_VERDICT_BLACKHOLED,
+                       "connected, but %llu of %llu bytes were acknowledged in %.1f s (%u retransmissions)%s",
+                       acked, sent, s, info.total_retrans, icmp);
+    else
+        em_attempt_end(a, EM_VERDICT_SILENT,
+                       "connected and all %llu bytes acknowledged, but no answer in %.1f s", sent, s);
+}
+
+static void end_unanswered_udp(struct em_attempt *a)
+{
+    double s = (double)em_attempt_since(a, a->opened_us) / (double)EM_US_PER_S;
+    const char *plural = a->result.requests == 1 ? "" : "s";
+    char strays[64] = "";
+
+    if (a->strays)
+        snprintf(strays, sizeof strays, "; ignored %u message%s with another transaction id", a->strays,
+                 a->strays == 1 ? "" : "s");
+    if (a->advice.kind)
+        end_with_error(a, &a->advice, "");
+    else if (a->answers)
+        em_attempt_end(a, EM_VERDICT_FILTERED,
+                       "the first answer came, then nothing: %u request%s in %.1f s%s", a->result.requests,
+                       plural, s, strays);
+    else
+        em_attempt_end(a, EM_VERDICT_FILTERED, "no answer to %u request%s in %.1f s%s", a->result.requests,
+                       plural, s, strays);
+}
+
+void em_attempt_deadline(struct em_attempt *a)
+{
+    bool tcp = a->result.transport == EM_TRANSPORT_TCP;
+
+    if (a->ended || (a->kind->lost && a->kind->lost(a)))
+        return;
+    if (tcp && !a->connected)
+        em_attempt_end(a, EM_VERDICT_FILTERED, "no answer to the TCP handshake in %.1f s",
+                       (double)em_attempt_since(a, a->opened_us) / (double)EM_US_PER_S);
+    else if (a->in_n)
+        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "only %zu bytes of an answer came", a->in_n);
+    else if (a->wrong)
+        em_attempt_end(a, a->wrong, "%s", a->wrong_as);
+    else if (tcp && a->strays)
+        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "only messages with another transaction id came");
+    else if (tcp)
+        end_unanswered_tcp(a);
+    else
+        end_unanswered_udp(a);
+}
+
+/* --- the connection ----------------------------------------------------------------------------------------------- */
+
+static void on_connected(void *arg)
+{
+    struct em_attempt *a = arg;
+
+    a->connected = true;
+    a->result.connect_us = em_attempt_since(a, a->opened_us);
+    a->kind->begin(a);
+}
+
+static void on_data(void *arg, const uint8_t *p, size_t n, const struct em_addr *from)
+{
+    struct em_attempt *a = arg;
+
+    (void)from;
+    a->result.received += n;
+    em_ask_heard(a, p, n);
+}
+
+static void on_eof(void *arg)
+{
+    em_ask_eof(arg);
+}
+
+void em_attempt_open(struct em_attempt *a)
+{
+    static const struct em_conn_events events = { on_connected, on_data, on_eof, on_error };
+    struct em_open how = { .transport = em_probe_uri(a->probe)->transport,
+                           .remote = a->remote,
+                           .source_ports = em_attempt_options(a)->source_ports };
+
+    a->opened_us = em_attempt_now(a);
+    a->conn = em_net_open(em_probe_net(a->probe), &how, &events, a);
+    if (!a->conn) {
+        em_attempt_end(a, EM_VERDICT_ERROR, "this machine: no memory");
+    } else if (how.transport == EM_TRANSPORT_UDP) {
+        a->connected = true;
+        a->kind->begin(a);
+    }
+}
+
+int em_attempt_init(struct em_attempt *a, struct em_probe *p, const struct em_addr *remote)
+{
+    const struct em_probe_uri *u = em_probe_uri(p);
+
+    *a = (struct em_attempt) { .probe = p, .kind = u->kind, .remote = *remote };
+    a->resend = em_timer_new(em_probe_net(p), em_ask_again, a);
+    em_addr_text(remote, a->result.address);
+    a->result.port = u->port;
+    a->result.transport = u->transport;
+    a->result.dialect = u->dialect;
+    a->result.verdict = EM_VERDICT_UNTESTED;
+    return a->resend ? 0 : EM_ERR_MEMORY;
+}
+
+void em_attempt_fini(struct em_attempt *a)
+{
+    if (!a->ended && a->kind->abandon && a->conn)
+        a->kind->abandon(a);
+    em_timer_free(a->resend);
+    em_conn_close(a->conn, false);
+    stun_auth_fini(&a->turn.auth);
+    explicit_bzero(a, sizeof *a); /* the key of the credentials is in it */
+}
