@@ -58,12 +58,14 @@ struct play_conn {
     uint32_t segments_in;
 };
 
+enum delivered { ACCEPT, DATA, END, ERROR, SENT };
+
 /* Something on its way to the client, or (sent) to the host. */
 struct delivery {
     struct play_event event; /* first */
     struct play_conn *conn;
     struct delivery *next;
-    enum { ACCEPT, DATA, END, ERROR, SENT } what;
+    enum delivered what;
     struct em_net_error error;
     struct em_addr from;
     size_t n;
@@ -228,7 +230,7 @@ static void on_delivery(struct play_event *e)
     }
 }
 
-static struct delivery *deliver(struct play_conn *c, int what, const void *p, size_t n)
+static struct delivery *deliver(struct play_conn *c, enum delivered what, const void *p, size_t n)
 {
     struct delivery *d = need(sizeof *d + n);
 
