@@ -550,6 +550,7 @@ void play_script_halt(struct play_script *s)
 {
     s->next = s->n;
     s->waiting = false;
+    s->times = s->closed = (struct slice) { 0 };
 }
 
 void play_script_finish(struct play_script *s)

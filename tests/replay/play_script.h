@@ -37,7 +37,7 @@ struct play_script *play_script_new(struct em_net *net, enum em_transport transp
                                     const struct play_secrets *secrets);
 void play_script_add(struct play_script *s, struct slice line);
 
-/* Silence from now on, whatever lines are left. */
+/* Silence from now on, and no checks at the end. */
 void play_script_halt(struct play_script *s);
 
 /* Fails the test if a line was not done, or a check does not hold. Frees. */

@@ -297,7 +297,8 @@ START_TEST(stopped_at_any_time)
 {
     static struct stage s;
 
-    for (unsigned turns = 0;; turns++) {
+    s.done = false;
+    for (unsigned turns = 0; !s.done; turns++) {
         struct em_probe *p;
         size_t results;
 
@@ -305,15 +306,18 @@ START_TEST(stopped_at_any_time)
         p = em_probe_start(s.net, &s.uri, &s.options, &events, &s);
         for (unsigned i = 0; i < turns && !s.done; i++)
             em_play_turn(s.net);
-        if (s.done)
-            return; /* what is left of this stage ends with the process */
         for (size_t i = 0; i < s.scripts_n; i++)
             play_script_halt(s.scripts[i]);
-        em_probe_stop(p);
         results = s.results_n;
-        while (em_play_turn(s.net))
-            ;
-        ck_assert(!s.done && s.results_n == results);
+        if (!s.done) {
+            em_probe_stop(p);
+            while (em_play_turn(s.net))
+                ;
+            ck_assert(!s.done && s.results_n == results);
+        }
+        for (size_t i = 0; i < s.scripts_n; i++)
+            play_script_finish(s.scripts[i]);
+        em_net_free(s.net);
     }
 }
 END_TEST
