@@ -47,6 +47,7 @@ struct em_web {
     struct em_web_source source;
     struct client client[SLOTS];
     size_t clients;
+    size_t queued;              /* bytes of pages that are not sent yet */
     char host[EM_ENDPOINT_MAX]; /* loopback: the address that Host may name; "": any Host */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     dev_t device;
@@ -195,15 +196,40 @@ static const char *phrase(int status)
     return "";
 }
 
-static void freed(const void *p, size_t n, void *arg)
+/* A page on its way out: slow readers must not pile them up. */
+struct sent {
+    struct em_web *web;
+    struct buf body;
+};
+
+static void page_is_out(const void *p, size_t n, void *arg)
 {
+    struct sent *sent = arg;
+
     (void)p;
-    (void)n;
-    free(arg);
+    sent->web->queued -= n;
+    buf_fini(&sent->body);
+    free(sent);
 }
 
-/* The page goes out; its memory goes with it. */
-static void send_page(struct evhttp_request *req, struct em_web_page *page, bool head)
+/* The body's memory goes with it. Nothing is sent when there is no memory for that: evhttp then answers with an empty body. */
+static void queue_body(struct em_web *w, struct evbuffer *to, struct em_web_page *page)
+{
+    struct sent *sent = page->body.n > 0 ? malloc(sizeof *sent) : NULL;
+
+    if (!sent)
+        return;
+    *sent = (struct sent) { w, page->body };
+    w->queued += page->body.n;
+    if (evbuffer_add_reference(to, page->body.p, page->body.n, page_is_out, sent) == 0) {
+        page->body = (struct buf) { 0 };
+        return;
+    }
+    w->queued -= page->body.n;
+    free(sent);
+}
+
+static void send_page(struct em_web *w, struct evhttp_request *req, struct em_web_page *page, bool head)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
     struct evbuffer *body = head ? NULL : evbuffer_new();
@@ -211,13 +237,13 @@ static void send_page(struct evhttp_request *req, struct em_web_page *page, bool
 
     snprintf(length, sizeof length, "%zu", page->body.n);
     evhttp_add_header(headers, "Content-Type", page->type);
-    evhttp_add_header(headers, "Content-Length", length);
+    if (head)
+        evhttp_add_header(headers, "Content-Length", length); /* else evhttp knows it */
     evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "Content-Security-Policy", "default-src 'self'");
-    if (body && page->body.n > 0 &&
-        evbuffer_add_reference(body, page->body.p, page->body.n, freed, page->body.p) == 0)
-        page->body = (struct buf) { 0 };
+    if (body)
+        queue_body(w, body, page);
     evhttp_send_reply(req, page->status, phrase(page->status), body);
     if (body)
         evbuffer_free(body);
@@ -245,7 +271,9 @@ static void answer(struct evhttp_request *req, void *arg)
     } else {
         em_web_page(&w->source, &request, &page);
     }
-    send_page(req, &page, method == EVHTTP_REQ_HEAD);
+    if (w->queued > 0 && w->queued + page.body.n > EM_WEB_QUEUED_MAX)
+        em_web_refuse(&page, 503, "too much is being sent to slow clients");
+    send_page(w, req, &page, method == EVHTTP_REQ_HEAD);
 }
 
 /* --- listeners --------------------------------------------------------------------------------------------------------------- */
