@@ -129,6 +129,23 @@ def test_restart_keeps_counters_and_numbers():
     stun.close()
 
 
+def test_every_address_of_a_name_has_its_row():
+    stun = StunServer()
+    with directory() as d, Daemon(d, edge(check("name", f"stun:localhost:{stun.port}"))) as daemon:
+        daemon.start()
+        rows = wait_for("addresses", lambda: (r := daemon.status()["checks"]) and all(x["address"] for x in r) and r)
+        assert [r["verdict"] for r in rows if r["address"] == "127.0.0.1"] == ["ok"], rows
+        assert {r["address"] for r in rows} <= {"127.0.0.1", "::1"}, rows
+        assert all(r["verdict"] == "refused" and r["up"] == 0 for r in rows if r["address"] == "::1"), rows
+        again = wait_for("the second probe", lambda: (r := daemon.status()["checks"]) and all(x["probes"] >= 2 for x in r) and r)
+        assert [r["address_index"] for r in again] == [r["address_index"] for r in rows]
+        stun.silent = True
+        row = wait_for("silence", lambda: next((r for r in daemon.status()["checks"] if r["verdict"] == "filtered"), None))
+        assert row["address"] == "127.0.0.1" and row["stun_retransmits"] > 0 and row["failed_probes"] == 1, row
+        assert "check is down" in daemon.log_text()
+    stun.close()
+
+
 def test_reload_changes_only_what_changed():
     stun = StunServer()
     good = check("good", f"stun:127.0.0.1:{stun.port}")
