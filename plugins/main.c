@@ -40,11 +40,9 @@ static void usage_exit(struct report *r, const struct em_why *why)
 static int fetch(const struct conf *c, struct facts *f, struct em_why *why)
 {
     static int (*const sources[])(const struct conf *, struct facts *, struct em_why *) = {
-        [ORIGIN_SNMP] = source_snmp, [ORIGIN_SOCKET] = source_socket
+        [ORIGIN_SNMP] = source_snmp, [ORIGIN_SOCKET] = source_socket, [ORIGIN_PROBE] = source_probe
     };
 
-    if (c->origin == ORIGIN_PROBE)
-        return em_fail(why, EM_ERR_UNSUPPORTED, "this build cannot probe: ask a daemon with -H or --socket");
     return sources[c->origin](c, f, why);
 }
 

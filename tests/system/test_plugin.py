@@ -663,6 +663,77 @@ def test_snmp_liars():
                 raise Failed(f"{name}: {why}") from None
 
 
+# --- probing without a daemon ------------------------------------------------------------------------------------------------
+
+def stun_answer(packet, peer):
+    """A Binding success response with XOR-MAPPED-ADDRESS (RFC 8489)."""
+    address = socket.inet_pton(socket.AF_INET6 if ":" in peer[0] else socket.AF_INET, peer[0])
+    key = packet[4:20]
+    value = struct.pack(">BBH", 0, 2 if len(address) == 16 else 1, peer[1] ^ 0x2112) + bytes(a ^ k for a, k in zip(address, key))
+    return struct.pack(">HHHH", 0x0101, 4 + len(value), packet[4] << 8 | packet[5], packet[6] << 8 | packet[7]) + packet[8:20] + \
+        struct.pack(">HH", 0x0020, len(value)) + value
+
+
+class Stun:
+    """A UDP server that answers each datagram with a function of it and of its sender; None: silence."""
+
+    def __init__(self, answer=stun_answer, host="127.0.0.1"):
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
+        self.port = self.socket.getsockname()[1]
+        self.socket.settimeout(0.05)
+        self.answer, self.over = answer, False
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while not self.over:
+            try:
+                packet, peer = self.socket.recvfrom(65536)
+                answer = self.answer(packet, peer)
+                if answer is not None:
+                    self.socket.sendto(answer, peer)
+            except TimeoutError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        self.thread.join(5)
+        self.socket.close()
+
+
+def test_probe():
+    with Stun() as good, Stun(lambda packet, peer: None) as mute, Stun(lambda packet, peer: b"\x01\x01|garbage" * 9) as liar:
+        ok, silent = f"--probe=stun:127.0.0.1:{good.port}", f"--probe=stun:127.0.0.1:{mute.port}"
+        p = perfdata(run(ok, status=OK, says="1 of 1 checks ok")[0])
+        expect(0 < p["stun-udp:127.0.0.1"][0] < 1 and p["stun-udp:127.0.0.1"][1] == "s", f"{p}")
+        run(ok, "-m", "ports", "-w", "rtt=10", "-c", "rtt=20", status=OK)
+        run(ok, "-c", "rtt=0.000001", status=CRITICAL, says="answered in")
+        run(silent, "-t", "1", status=CRITICAL, says="filtered", within=1.4)
+        run(silent, "-t", "10", status=CRITICAL, says="filtered", within=10.4)
+        p = perfdata(run(ok, silent, "-t", "1", status=CRITICAL, says="stun-udp:127.0.0.1 filtered", within=1.4)[0])
+        expect(p["checks"][0] == 2 and p["checks_ok"][0] == 1 and p["checks_down"][0] == 1, f"{p}")
+        run(f"--probe=stun:127.0.0.1:{liar.port}", "-t", "1", status=CRITICAL, within=1.4)
+        got = run(ok, "-vv", status=OK, lines=None)
+        expect(f"stun:127.0.0.1:{good.port} 127.0.0.1: ok" in got[1], f"{got}")
+    run(f"--probe=stun:127.0.0.1:{free_udp_port()}", "-t", "3", status=CRITICAL, says="refused", within=3.4)
+    run(f"--probe=tcp:127.0.0.1:{free_udp_port()}", "-t", "3", status=CRITICAL, says="refused", within=3.4)
+    run("--probe=stun:no-such-host.invalid", "-t", "2", status=CRITICAL, says="dns-failed", within=2.4)
+    run("--probe=nonsense", status=UNKNOWN, says="nonsense")
+    run("--probe=stun:127.0.0.1:1", "-m", "code23", status=UNKNOWN, says="needs a daemon", lines=None)
+    if socket.has_ipv6:
+        try:
+            six = Stun(host="::1")
+        except OSError:
+            return
+        with six:
+            p = perfdata(run(f"--probe=stun:[::1]:{six.port}", status=OK)[0])
+            expect("probe1" in p, f"{p}")
+
+
 # --- the process itself ------------------------------------------------------------------------------------------------------
 
 def waiting_plugin(server):
