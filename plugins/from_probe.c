@@ -19,16 +19,23 @@ struct run {
     bool no_room;
 };
 
-/* "turn-tcp:edge.example.com": short, without '=' and without raw addresses of IPv6. */
+/* The perfdata label: "turn-tcp:edge.example.com", "tcp:edge.example.com". Short, and without raw addresses of IPv6. */
 static void name_of(const struct em_probe_uri *u, uint32_t number, char to[EM_NAME_MAX])
 {
+    const char *transport = em_name_of(&em_transport_names, u->transport);
     struct slice scheme, rest = slice_of(u->text);
+    struct buf b = buf_over(to, EM_NAME_MAX);
 
-    if (!slice_until(&rest, ':', &scheme) || strchr(u->host, ':'))
-        snprintf(to, EM_NAME_MAX, "probe%u", (unsigned)number);
-    else
-        snprintf(to, EM_NAME_MAX, "%.*s-%s:%.*s", (int)(scheme.n < 8 ? scheme.n : 8), scheme.p,
-                 em_name_of(&em_transport_names, u->transport), EM_NAME_MAX - 16, u->host);
+    if (!slice_until(&rest, ':', &scheme) || strchr(u->host, ':')) {
+        buf_print(&b, "probe%u", (unsigned)number);
+    } else {
+        buf_slice(&b, slice_upto(scheme, 8));
+        if (!slice_eq_nocase(scheme, slice_of(transport)))
+            buf_print(&b, "-%s", transport);
+        buf_u8(&b, ':');
+        buf_slice(&b, slice_upto(slice_of(u->host), EM_NAME_MAX - 16));
+    }
+    (void)buf_str(&b);
 }
 
 static void on_result(void *arg, const struct em_probe_result *p)

@@ -49,23 +49,26 @@ static enum state state_of(const struct conf *c, const struct em_check_row *row)
     return s;
 }
 
-/* edge/check, or what was typed for a probe without a daemon. A raw address is never part of it: "::" breaks Icinga's perfdata. */
+/* edge/check; what was typed for a probe without a daemon. */
 static void row_name(const struct em_check_row *row, char to[NAME_MAX_SHOWN])
 {
     if (row->edge_name[0])
         snprintf(to, NAME_MAX_SHOWN, "%s/%s", row->edge_name, row->name);
     else
-        snprintf(to, NAME_MAX_SHOWN, "%s", row->name);
+        snprintf(to, NAME_MAX_SHOWN, "%s", row->uri);
 }
 
+/* A raw address is never part of a label: "::" breaks Icinga's perfdata. */
 static void label_of(const struct em_check_row *row, char to[NAME_MAX_SHOWN])
 {
-    size_t n;
+    struct buf b = buf_over(to, NAME_MAX_SHOWN);
 
-    row_name(row, to);
-    n = strlen(to);
+    if (row->edge_name[0])
+        buf_print(&b, "%s/", row->edge_name);
+    buf_text(&b, row->name);
     if (row->address_index > 1)
-        snprintf(to + n, NAME_MAX_SHOWN - n, "/%u", (unsigned)row->address_index);
+        buf_print(&b, "/%u", (unsigned)row->address_index);
+    (void)buf_str(&b);
 }
 
 static void count(struct tally *t, const struct em_check_row *row, enum state s)
@@ -110,7 +113,8 @@ static void detail(const struct em_check_row *row, enum state s, struct report *
         range_number((double)row->rtt_us / 1e6, &b);
         buf_text(&b, " s");
     }
-    report_detail(r, "%s %s %s %s: %s", state_name(s), name, row->uri, row->address, buf_str(&b));
+    report_detail(r, "%s %s %s%s%s: %s", state_name(s), name, row->edge_name[0] ? row->uri : "",
+                  row->edge_name[0] ? " " : "", row->address, buf_str(&b));
 }
 
 /* The counts say how bad it is; the first of the worst says what it is. */
@@ -138,6 +142,7 @@ static void phrases(const struct conf *c, const struct tally *t, struct report *
         buf_print(&b, "%s ", name);
         why_text(t->worst[s], s, &b);
         report_add(r, as, "%s", buf_str(&b));
+        r->several |= counts[s] > 1;
         said++;
     }
     if (said == 0)

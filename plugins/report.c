@@ -18,7 +18,7 @@ void report_init(struct report *r)
 {
     r->worst = STATE_OK;
     r->parts_n = 0;
-    r->failed = false;
+    r->failed = r->several = false;
     r->perf = perf_new();
     r->details = buf_heap(REPORT_DETAILS_MAX);
 }
@@ -108,7 +108,7 @@ static void headline(const struct report *r, struct buf *to)
     }
     if (shown == 0)
         buf_text(to, "nothing to judge");
-    if (shown > 1)
+    if (!r->failed && (shown > 1 || r->several))
         max = REPORT_LONG_MAX;
     cut(to, max);
 }

@@ -36,6 +36,7 @@ struct report {
     size_t parts_n;
     struct perf perf;
     struct buf details; /* escaped lines, each ended by a newline */
+    bool several;       /* one phrase stands for several problems: the line may be longer */
     bool failed;        /* a failure of the plugin itself: the line may be long */
 };
 

@@ -714,7 +714,7 @@ def test_probe():
         run(ok, "-c", "rtt=0.000001", status=CRITICAL, says="answered in")
         run(silent, "-t", "1", status=CRITICAL, says="filtered", within=1.4)
         run(silent, "-t", "10", status=CRITICAL, says="filtered", within=10.4)
-        p = perfdata(run(ok, silent, "-t", "1", status=CRITICAL, says="stun-udp:127.0.0.1 filtered", within=1.4)[0])
+        p = perfdata(run(ok, silent, "-t", "1", status=CRITICAL, says=f"{silent[8:]} filtered", within=1.4)[0])
         expect(p["checks"][0] == 2 and p["checks_ok"][0] == 1 and p["checks_down"][0] == 1, f"{p}")
         run(f"--probe=stun:127.0.0.1:{liar.port}", "-t", "1", status=CRITICAL, within=1.4)
         got = run(ok, "-vv", status=OK, lines=None)
