@@ -205,17 +205,17 @@ static void close_other_faces(struct daemon *d, struct em_web *web, struct em_we
     d->control = control;
 }
 
-static void restart_snmp(struct daemon *d, const struct em_conf *conf)
+/* net-snmp's agent library starts once in a process; another address has to wait. */
+static void change_snmp(struct daemon *d, const struct em_conf *conf)
 {
-    const char *address = agentx_of(d, conf);
+    const char *address = agentx_of(d, conf), *now = agentx_of(d, d->conf);
     struct em_why why;
 
-    if (strcmp(address, agentx_of(d, d->conf)) == 0)
+    if (strcmp(address, now) == 0)
         return;
     if (d->snmp)
-        em_snmp_stop(d->snmp, SNMP_STOP_MS);
-    d->snmp = NULL;
-    if (*address && em_snmp_start(address, &d->mailbox, &d->snmp, &why) < 0)
+        em_log_warning("another agentx_address is only used after a restart; going on with %s", now);
+    else if (*address && em_snmp_start(address, &d->mailbox, &d->snmp, &why) < 0)
         em_log_error("SNMP is not served: %s", why.text);
 }
 
@@ -237,7 +237,7 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     }
     close_other_faces(d, web, control);
     if (d->conf) {
-        restart_snmp(d, conf);
+        change_snmp(d, conf);
         if (strcmp(d->conf->database, conf->database) != 0)
             em_log_warning("another database is only used after a restart; going on with %s",
                            d->conf->database);

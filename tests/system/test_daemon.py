@@ -199,6 +199,29 @@ def run(*arguments, **how):
     return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20, **how)
 
 
+def test_many_reloads_while_probes_run():
+    dice = random.Random(5)
+    stun, closed = StunServer(), free_port()
+    uris = (f"udp:127.0.0.1:{closed}", f"tcp:127.0.0.1:{closed}", f"stun:localhost:{stun.port}", f"tcp:127.0.0.1:{stun.port}")
+
+    def body():
+        return "".join(edge(*(check(f"c{i}", dice.choice(uris), timeout=dice.choice((0.2, 1))) for i in dice.sample(range(60), 40)),
+                            name=name) for name in ("a", "b"))
+
+    stun.silent = True
+    with directory() as d, Daemon(d, body(), concurrent_probes=50) as daemon:
+        daemon.start()
+        for _ in range(15):
+            daemon.options["concurrent_probes"] = dice.choice((10, 50))
+            daemon.reload(body())
+            rows = daemon.status()["checks"]
+            assert len({(r["edge_name"], r["name"]) for r in rows}) == 80
+            assert len({(r["edge"], r["check"], r["address_index"]) for r in rows}) == len(rows)
+            time.sleep(dice.random() * 0.3)
+        assert daemon.stop() == 0
+    stun.close()
+
+
 def test_test_config():
     with directory() as d:
         daemon = Daemon(d, edge(check("a", "stun:127.0.0.1:9")))
