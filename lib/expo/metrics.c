@@ -174,7 +174,7 @@ static void seconds(struct buf *to, int64_t us)
     number(to, size / (uint64_t)EM_US_PER_S);
     if (part > 0)
         buf_u8(to, '.');
-    for (uint64_t unit = EM_US_PER_S / 10; part > 0; unit /= 10) {
+    for (uint64_t unit = EM_US_PER_S / 10; part > 0 && unit > 0; unit /= 10) {
         buf_u8(to, (uint8_t)('0' + part / unit));
         part %= unit;
     }
