@@ -174,10 +174,8 @@ static void seconds(struct buf *to, int64_t us)
     number(to, size / (uint64_t)EM_US_PER_S);
     if (part > 0)
         buf_u8(to, '.');
-    for (uint64_t unit = EM_US_PER_S / 10; part > 0 && unit > 0; unit /= 10) {
-        buf_u8(to, (uint8_t)('0' + part / unit));
-        part %= unit;
-    }
+    for (; part > 0; part = part * 10 % (uint64_t)EM_US_PER_S)
+        buf_u8(to, (uint8_t)('0' + part * 10 / (uint64_t)EM_US_PER_S));
 }
 
 static void value(struct buf *to, const struct em_field *f, const void *row)
