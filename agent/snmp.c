@@ -62,9 +62,11 @@ static struct em_snmp *make(const char *address, struct em_mailbox *mailbox)
         goto fail;
     }
     s->face.mailbox = mailbox;
-    s->face.session = (struct em_snmp_session) {
-        .address = s->address, .attach = em_snmp_face_attach, .arg = &s->face, .wake_fd = s->wake[READ]
-    };
+    s->face.session = (struct em_snmp_session) { .address = s->address,
+                                                 .attach = em_snmp_face_attach,
+                                                 .opened = em_snmp_face_opened,
+                                                 .arg = &s->face,
+                                                 .wake_fd = s->wake[READ] };
     return s;
 fail:
     free(s->address);

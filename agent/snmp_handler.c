@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The handler between net-snmp's requests and the tree of cells. */
+ * The ordinary way of a request, and what it shares with the direct one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,17 +13,14 @@
 enum { OBJECTS_ARC = 1 };
 
 _Static_assert(sizeof(oid) == sizeof(unsigned long), "snmp_tree.h takes net-snmp's oid for unsigned long");
-_Static_assert(EM_SNMP_ROOT_MAX + 1 + EM_SNMP_ID_MAX <= MAX_OID_LEN, "identifiers fit");
+_Static_assert((int)EM_SNMP_NAME_MAX <= MAX_OID_LEN, "identifiers fit");
 _Static_assert((int)EM_SNMP_INTEGER == ASN_INTEGER && (int)EM_SNMP_OCTETS == ASN_OCTET_STR &&
                    (int)EM_SNMP_GAUGE == ASN_GAUGE && (int)EM_SNMP_TICKS == ASN_TIMETICKS &&
                    (int)EM_SNMP_COUNTER64 == ASN_COUNTER64,
                "snmp_tree.h has net-snmp's type numbers");
 
-/* Takes the newest snapshot once per request of the manager: all cells of one answer are of one moment. The master gives all parts
- * of a request (each varbind, each repetition of a GETBULK) the same transaction number; a new master begins to count anew. */
-static void refresh(struct em_snmp_face *f, const netsnmp_agent_request_info *info)
+void em_snmp_face_refresh(struct em_snmp_face *f, long transaction)
 {
-    long transaction = info->asp->pdu->transid;
     struct em_snapshot *newest;
 
     if (f->now && transaction == f->transaction && f->connection == f->session.connections)
@@ -36,13 +33,14 @@ static void refresh(struct em_snmp_face *f, const netsnmp_agent_request_info *in
     f->now = newest;
 }
 
-static void put_value(netsnmp_variable_list *var, const struct em_snmp_cell *cell, int64_t master_start_us)
+void em_snmp_face_put(const struct em_snmp_face *f, const struct em_snmp_cell *cell,
+                      netsnmp_variable_list *var)
 {
     struct em_snmp_value v;
     struct counter64 wide;
     u_char type;
 
-    em_snmp_value_of(cell, master_start_us, &v);
+    em_snmp_value_of(cell, f->session.master_start_us, &v);
     type = (u_char)v.type;
     switch (v.type) {
     case EM_SNMP_OCTETS:
@@ -60,44 +58,56 @@ static void put_value(netsnmp_variable_list *var, const struct em_snmp_cell *cel
     }
 }
 
-static void answer_get(struct em_snmp_face *f, netsnmp_agent_request_info *info,
-                       netsnmp_request_info *request)
+enum em_snmp_found em_snmp_face_get(const struct em_snmp_face *f, const oid *name, size_t n,
+                                    struct em_snmp_cell *cell)
 {
-    static const int errors[] = {
-        [EM_SNMP_NO_OBJECT] = SNMP_NOSUCHOBJECT, [EM_SNMP_NO_INSTANCE] = SNMP_NOSUCHINSTANCE
-    };
-    netsnmp_variable_list *var = request->requestvb;
-    enum em_snmp_found found = EM_SNMP_NO_OBJECT;
-    struct em_snmp_cell cell;
-
-    if (var->name_length > f->objects_n)
-        found =
-            em_snmp_get(&f->tree, f->now, var->name + f->objects_n, var->name_length - f->objects_n, &cell);
-    if (found == EM_SNMP_FOUND)
-        put_value(var, &cell, f->session.master_start_us);
-    else
-        netsnmp_set_request_error(info, request, errors[found]);
+    if (n <= f->objects_n || memcmp(name, f->objects, f->objects_n * sizeof *name) != 0)
+        return EM_SNMP_NO_OBJECT;
+    return em_snmp_get(&f->tree, f->now, name + f->objects_n, n - f->objects_n, cell);
 }
 
-/* A name before our subtree means: from its beginning. Without a next cell the variable stays as it is, and the agent goes on
- * behind us. */
-static void answer_next(struct em_snmp_face *f, netsnmp_request_info *request)
+/* A name before our subtree means: from its beginning. */
+bool em_snmp_face_next(const struct em_snmp_face *f, const oid *name, size_t n, struct em_snmp_cell *cell,
+                       oid *found, size_t *found_n)
+{
+    bool inside = n >= f->objects_n && memcmp(name, f->objects, f->objects_n * sizeof *name) == 0;
+
+    if (!inside && snmp_oid_compare(name, n, f->objects, f->objects_n) > 0)
+        return false;
+    if (!em_snmp_next(&f->tree, f->now, inside ? name + f->objects_n : NULL, inside ? n - f->objects_n : 0,
+                      cell))
+        return false;
+    memcpy(found, f->objects, f->objects_n * sizeof *found);
+    *found_n = f->objects_n + em_snmp_cell_id(cell, found + f->objects_n);
+    return true;
+}
+
+static void answer_get(const struct em_snmp_face *f, netsnmp_agent_request_info *info,
+                       netsnmp_request_info *request)
 {
     netsnmp_variable_list *var = request->requestvb;
-    oid name[EM_SNMP_ROOT_MAX + 1 + EM_SNMP_ID_MAX];
     struct em_snmp_cell cell;
-    size_t n = 0;
+    enum em_snmp_found found = em_snmp_face_get(f, var->name, var->name_length, &cell);
 
-    if (snmp_oidtree_compare(f->objects, f->objects_n, var->name, var->name_length) == 0)
-        n = var->name_length > f->objects_n ? var->name_length - f->objects_n : 0;
-    else if (snmp_oid_compare(var->name, var->name_length, f->objects, f->objects_n) > 0)
+    if (found == EM_SNMP_FOUND)
+        em_snmp_face_put(f, &cell, var);
+    else
+        netsnmp_set_request_error(info, request,
+                                  found == EM_SNMP_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE);
+}
+
+/* Without a next cell the variable stays as it is, and the agent goes on behind us. */
+static void answer_next(const struct em_snmp_face *f, netsnmp_request_info *request)
+{
+    netsnmp_variable_list *var = request->requestvb;
+    oid name[EM_SNMP_NAME_MAX];
+    struct em_snmp_cell cell;
+    size_t n;
+
+    if (!em_snmp_face_next(f, var->name, var->name_length, &cell, name, &n))
         return;
-    if (!em_snmp_next(&f->tree, f->now, var->name + f->objects_n, n, &cell))
-        return;
-    memcpy(name, f->objects, f->objects_n * sizeof *name);
-    n = f->objects_n + em_snmp_cell_id(&cell, name + f->objects_n);
     snmp_set_var_objid(var, name, n);
-    put_value(var, &cell, f->session.master_start_us);
+    em_snmp_face_put(f, &cell, var);
 }
 
 static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
@@ -106,7 +116,7 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
     struct em_snmp_face *f = registration->my_reg_void;
 
     (void)handler;
-    refresh(f, info);
+    em_snmp_face_refresh(f, info->asp->pdu->transid);
     for (netsnmp_request_info *r = requests; r; r = r->next) {
         if (r->processed)
             continue;

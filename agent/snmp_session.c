@@ -40,18 +40,19 @@ static int log_line(int major, int minor, void *message, void *session)
     return SNMP_ERR_NOERROR;
 }
 
-static int connection_up(int major, int minor, void *server, void *session)
+static int connection_up(int major, int minor, void *master, void *session)
 {
     struct em_snmp_session *s = session;
 
     (void)major;
     (void)minor;
-    (void)server;
     /* The open exchange has just set our copy of the master's sysUpTime. Fixed until the next connection, so that a time stamp
      * does not waver by a tick from one answer to the next. */
     s->master_start_us = em_wall_us(&em_clock_system) - (int64_t)netsnmp_get_agent_uptime() * 10000;
     s->connections++;
     s->connected = true;
+    if (s->opened)
+        s->opened(s, master);
     em_log_info("connected to the SNMP master agent agentx=%s", EM_LOG_TEXT(slice_of(s->address)));
     return SNMP_ERR_NOERROR;
 }

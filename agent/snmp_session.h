@@ -19,8 +19,10 @@ enum {
 struct em_snmp_session {
     const char *address;
     bool (*attach)(struct em_snmp_session *s); /* registers objects; false ends the session */
-    void *arg;                                 /* attach's */
-    int wake_fd;                               /* readable (or closed at its other end): the loop ends */
+    void (*opened)(struct em_snmp_session *s,
+                   void *master); /* NULL, or told net-snmp's new session with the master */
+    void *arg;                    /* theirs */
+    int wake_fd;                  /* readable (or closed at its other end): the loop ends */
     atomic_bool connected;
     int64_t
         master_start_us;  /* wall time at which the master's sysUpTime was 0; measured at each connection */

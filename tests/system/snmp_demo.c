@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The SNMP thread on a made-up snapshot, for tests and the bench: every table filled, every kind of value.
  *
- *     snmp_demo AGENTX-ADDRESS ROWS        ROWS for each table, cut to its maximum
+ *     snmp_demo AGENTX-ADDRESS ROWS [ordinary]     ROWS for each table, cut to its maximum; ordinary: through net-snmp's inner agent
  *
  * Prints "ready", then obeys lines on standard input, one line of answer each:
  *     publish       a new snapshot with other values     -> "published SERIAL"
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/snmp.h"
+#include "agent/snmp_handler.h"
 #include "base/clock.h"
 #include "tests/system/made_up.h"
 
@@ -114,8 +115,9 @@ int main(int argc, char **argv)
     char line[1024];
     size_t rows;
 
-    if (argc != 3)
+    if (argc != 3 && (argc != 4 || strcmp(argv[3], "ordinary") != 0))
         return 2;
+    em_snmp_direct = argc == 3;
     rows = strtoul(argv[2], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (em_snmp_start(argv[1], &mailbox, &snmp, &why) != 0) {

@@ -36,12 +36,12 @@ DISCONTINUITY = OBJECTS + (1, 12, 0)
 class Demo:
     """tests/system/snmp_demo"""
 
-    def __init__(self, directory, agentx, rows=ROWS):
+    def __init__(self, directory, agentx, *way):
         self.directory = directory
         self.log_path = f"{directory}/demo.log"
         env = dict(os.environ, SNMP_PERSISTENT_DIR=f"{directory}/demo-state")
         self.log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([f"{BUILD}/tests/system/snmp_demo", agentx, str(rows)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([f"{BUILD}/tests/system/snmp_demo", agentx, str(ROWS), *way], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=env)
         assert self.process.stdout.readline() == "ready\n", "the demo does not start"
 
@@ -112,16 +112,16 @@ def agrees(bind, kind, raw):
 class Lab:
     """One directory with an snmpd, a demo and a manager; every test gets its own."""
 
-    def __init__(self, published=True, start=True):
+    def __init__(self, *way, published=True, start=True):
         self.holder = tempfile.TemporaryDirectory(prefix="edgemedia-snmp-")
         self.snmpd = Snmpd(self.holder.name)
         self.demo = self.manager = None
-        self.start, self.published = start, published
+        self.way, self.start, self.published = way, start, published
 
     def __enter__(self):
         if self.start:
             self.snmpd.start()
-        self.demo = Demo(self.holder.name, self.snmpd.agentx)
+        self.demo = Demo(self.holder.name, self.snmpd.agentx, *self.way)
         self.manager = snmpv2c.Manager(self.snmpd.port)
         if self.published:
             self.demo.tell("publish")
@@ -157,8 +157,8 @@ def test_nothing_before_the_first_snapshot():
         assert lab.manager.get(SCALAR)[0][1] == snmpv2c.COUNTER64
 
 
-def test_every_cell_answers_and_walks_agree():
-    with Lab() as lab:
+def every_cell(*way):
+    with Lab(*way) as lab:
         cells = lab.demo.cells()
         for i in range(0, len(cells), 25):
             part = cells[i : i + 25]
@@ -169,6 +169,14 @@ def test_every_cell_answers_and_walks_agree():
         assert all(agrees(b, kind, raw) for b, (_, kind, raw) in zip(walked, cells))
         assert lab.manager.walk(OBJECTS, bulk=20) == walked, "GETBULK differs from GETNEXT"
         print(f"# {len(cells)} cells")
+
+
+def test_every_cell_answers_and_walks_agree():
+    every_cell()
+
+
+def test_every_cell_the_ordinary_way():
+    every_cell("ordinary")
 
 
 def test_debian_tools_walk_the_same():
@@ -186,8 +194,8 @@ def test_debian_tools_walk_the_same():
         assert [snmpv2c.oid(line.split(" ")[0]) for line in walk] == [c[0] for c in cells]
 
 
-def test_odd_requests():
-    with Lab() as lab:
+def odd_requests(*way):
+    with Lab(*way) as lab:
         cells, m = lab.demo.cells(), lab.manager
         first, last = cells[0][0], cells[-1][0]
         for name, want in (
@@ -213,6 +221,14 @@ def test_odd_requests():
         finally:
             writer.close()
         assert m.get(SCALAR)[0][1] == snmpv2c.COUNTER64, "alive after a SET"
+
+
+def test_odd_requests():
+    odd_requests()
+
+
+def test_odd_requests_the_ordinary_way():
+    odd_requests("ordinary")
 
 
 def test_listed_in_sys_or_table():
