@@ -50,6 +50,11 @@ void em_reader_free(struct em_reader *r);
 /* 0, EM_ERR_MEMORY, or EM_ERR_UNSUPPORTED: a binary file (.etl, .blog, pictures ...); em_reader_refusal() says what it is and
  * what to do, and nothing more needs to be pushed. */
 int em_reader_push(struct em_reader *r, const void *bytes, size_t n) EM_MUST_CHECK;
+/* The same without a copy, for speed: read(2) at most *n bytes to the place that space returns, then say how many came. *n is 0 while
+ * the encoding is not decided or is not bytes: push then. */
+void *em_reader_space(struct em_reader *r, size_t *n);
+int em_reader_filled(struct em_reader *r, size_t n) EM_MUST_CHECK;
+
 const char *em_reader_refusal(const struct em_reader *r);
 
 /* What is pending counts as complete. Afterwards only stats, mark and free may be called. */
