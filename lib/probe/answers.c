@@ -79,7 +79,7 @@ void em_judge_error(struct em_attempt *a, const struct stun_msg *m, bool has_cre
     if (!row)
         em_attempt_end(a, v, "an error response without a valid error code");
     else if (v == EM_VERDICT_OK)
-        em_attempt_good(a, row->phrase);
+        em_attempt_good(a, row->phrase, a->result.rtt_us);
     else
         em_attempt_end(a, v, "%s%s%s: %u %s", row->phrase, where ? ", to " : "", to, m->error_code, text);
 }

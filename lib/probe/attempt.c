@@ -61,10 +61,10 @@ void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason,
     em_probe_ended(a->probe);
 }
 
-void em_attempt_good(struct em_attempt *a, const char *what)
+void em_attempt_good(struct em_attempt *a, const char *what, int64_t us)
 {
     int64_t limit = em_attempt_options(a)->degraded_rtt_us;
-    double rtt_ms = (double)a->result.rtt_us / MS;
+    double ms = (double)us / MS;
 
     take_info(a);
     if (a->result.retransmits)
@@ -73,11 +73,11 @@ void em_attempt_good(struct em_attempt *a, const char *what)
     else if (a->result.tcp_retransmits)
         em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but TCP had to retransmit %u segment%s", what,
                        a->result.tcp_retransmits, a->result.tcp_retransmits == 1 ? "" : "s");
-    else if (limit > 0 && a->result.rtt_us > limit)
-        em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but in %.1f ms, over the threshold of %.1f ms", what,
-                       rtt_ms, (double)limit / MS);
+    else if (limit > 0 && us > limit)
+        em_attempt_end(a, EM_VERDICT_DEGRADED, "%s, but in %.1f ms, over the threshold of %.1f ms", what, ms,
+                       (double)limit / MS);
     else
-        em_attempt_end(a, EM_VERDICT_OK, "%s in %.1f ms", what, rtt_ms);
+        em_attempt_end(a, EM_VERDICT_OK, "%s in %.1f ms", what, ms);
 }
 
 /* --- network errors ---------------------------------------------------------------------------------------------- */

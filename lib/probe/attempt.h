@@ -76,8 +76,8 @@ void em_attempt_deadline(
 
 /* The attempt is over. Nothing of it happens any more, but its struct stays. */
 void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason, ...) EM_PRINTF(3, 4);
-/* It went well: ok, or degraded when it took retransmissions or too long. `what` says what the answer was. */
-void em_attempt_good(struct em_attempt *a, const char *what);
+/* It went well: ok, or degraded when it took retransmissions or too long. `what` says what was answered, us after the request. */
+void em_attempt_good(struct em_attempt *a, const char *what, int64_t us);
 
 /* ask.c: requests and their answers. A request is begun into b (over the caller's EM_REQUEST_MAX bytes), filled, then asked. */
 void em_ask_begin(struct em_attempt *a, struct buf *b, uint16_t method); /* a new transaction id */

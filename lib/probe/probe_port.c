@@ -6,5 +6,5 @@
 void em_port_answer(struct em_attempt *a, const struct stun_msg *m)
 {
     em_ask_answered(a, m);
-    em_attempt_good(a, m->class == STUN_SUCCESS ? "STUN answer" : "STUN error response");
+    em_attempt_good(a, m->class == STUN_SUCCESS ? "STUN answer" : "STUN error response", a->result.rtt_us);
 }

@@ -21,7 +21,7 @@ void em_stun_answer(struct em_attempt *a, const struct stun_msg *m)
     }
     em_ask_answered(a, m);
     if (m->class == STUN_SUCCESS)
-        em_attempt_good(a, "STUN answer");
+        em_attempt_good(a, "STUN answer", a->result.rtt_us);
     else
         em_judge_error(a, m, false);
 }

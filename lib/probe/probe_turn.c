@@ -89,11 +89,11 @@ static void allocated(struct em_attempt *a, const struct stun_msg *m)
 
 static void released(struct em_attempt *a, const struct stun_msg *m)
 {
-    const char *how = a->turn.has_credentials ? "allocation made and released"
-                                              : "allocation made without credentials, and released";
+    const char *how = a->turn.has_credentials ? "allocation released again, made"
+                                              : "allocation released again, made without credentials";
 
     if (m->class == STUN_SUCCESS)
-        em_attempt_good(a, how);
+        em_attempt_good(a, how, a->result.allocate_us);
     else
         em_attempt_end(a, EM_VERDICT_DEGRADED, "allocation made, but its release was answered with error %u",
                        m->error_code);
@@ -128,7 +128,7 @@ void em_turn_answer(struct em_attempt *a, const struct stun_msg *m)
     else if (releasing)
         released(a, m);
     else if (next == STUN_AUTH_NEEDED)
-        em_attempt_good(a, "TURN answer (401, as it should be without credentials)");
+        em_attempt_good(a, "TURN answer (401, as it should be without credentials)", a->result.rtt_us);
     else if (next == STUN_AUTH_BROKEN)
         em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "a challenge without realm or nonce");
     else if (next == STUN_AUTH_REFUSED && m->error_code == 401)
