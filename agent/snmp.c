@@ -114,6 +114,7 @@ void em_snmp_stop(struct em_snmp *s, int wait_ms)
     if (!s)
         return;
     ended.fd = s->done[READ];
+    s->face.session.ending = true;
     close(s->wake[WRITE]);
     if (poll(&ended, 1, wait_ms) == 1) {
         pthread_join(s->thread, NULL);

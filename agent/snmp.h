@@ -10,7 +10,8 @@
 
 struct em_snmp;
 
-/* Starts the thread. address: "/var/agentx/master", "tcp:127.0.0.1:705" ... The master need not be there: it is tried again every
+/* Starts the thread, once in a process (net-snmp does not start twice; a second call is EM_ERR_BUSY). The mailbox stays until
+ * em_snmp_stop has returned. address: "/var/agentx/master", "tcp:127.0.0.1:705" ... The master need not be there: it is tried again every
  * few seconds, said once in the log on the way down and once on the way up. Signals are blocked in the thread. */
 int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_snmp **snmp,
                   struct em_why *why) EM_MUST_CHECK;

@@ -27,7 +27,7 @@ void em_snmp_face_refresh(struct em_snmp_face *f, long transaction)
         return;
     f->transaction = transaction;
     f->connection = f->session.connections;
-    if (!(newest = em_mailbox_take(f->mailbox)))
+    if (f->session.ending || !(newest = em_mailbox_take(f->mailbox)))
         return;
     free(f->now);
     f->now = newest;

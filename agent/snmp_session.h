@@ -20,10 +20,10 @@ struct em_snmp_session {
     const char *address;
     bool (*attach)(struct em_snmp_session *s); /* registers objects; false ends the session */
     void (*opened)(struct em_snmp_session *s,
-                   void *master); /* NULL, or told net-snmp's new session with the master */
-    void *arg;                    /* theirs */
-    int wake_fd;                  /* readable (or closed at its other end): the loop ends */
-    atomic_bool connected;
+                   void *master);  /* NULL, or told net-snmp's new session with the master */
+    void *arg;                     /* theirs */
+    int wake_fd;                   /* readable (or closed at its other end): the loop ends */
+    atomic_bool connected, ending; /* ending: em_snmp_stop has begun; the mailbox is not ours any more */
     int64_t
         master_start_us;  /* wall time at which the master's sysUpTime was 0; measured at each connection */
     uint64_t connections; /* how often it was opened */

@@ -36,13 +36,14 @@ DISCONTINUITY = OBJECTS + (1, 12, 0)
 class Demo:
     """tests/system/snmp_demo"""
 
-    def __init__(self, directory, agentx, *way):
+    def __init__(self, directory, agentx, *way, inherited=()):
         self.directory = directory
         self.log_path = f"{directory}/demo.log"
         env = dict(os.environ, SNMP_PERSISTENT_DIR=f"{directory}/demo-state")
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([f"{BUILD}/tests/system/snmp_demo", agentx, str(ROWS), *way], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=env)
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=env,
+                                        pass_fds=inherited)
         assert self.process.stdout.readline() == "ready\n", "the demo does not start"
 
     def tell(self, line):
@@ -112,16 +113,16 @@ def agrees(bind, kind, raw):
 class Lab:
     """One directory with an snmpd, a demo and a manager; every test gets its own."""
 
-    def __init__(self, *way, published=True, start=True):
+    def __init__(self, *way, published=True, start=True, inherited=()):
         self.holder = tempfile.TemporaryDirectory(prefix="edgemedia-snmp-")
         self.snmpd = Snmpd(self.holder.name)
         self.demo = self.manager = None
-        self.way, self.start, self.published = way, start, published
+        self.way, self.start, self.published, self.inherited = way, start, published, inherited
 
     def __enter__(self):
         if self.start:
             self.snmpd.start()
-        self.demo = Demo(self.holder.name, self.snmpd.agentx, *self.way)
+        self.demo = Demo(self.holder.name, self.snmpd.agentx, *self.way, inherited=self.inherited)
         self.manager = snmpv2c.Manager(self.snmpd.port)
         if self.published:
             self.demo.tell("publish")
@@ -301,6 +302,32 @@ def test_snmpd_stopped():
         time.sleep(6)  # into the next ping
         took, status = lab.demo.stop(300)
         assert took < 1000 and status == 0, f"em_snmp_stop took {took} ms, exit status {status}"
+
+
+def test_descriptors_beyond_1024():
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        return f"at most {hard} descriptors"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    busy = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Lab(inherited=busy) as lab:
+            assert min(int(fd) for fd in os.listdir(f"/proc/{lab.demo.process.pid}/fd") if os.readlink(
+                f"/proc/{lab.demo.process.pid}/fd/{fd}").startswith("socket:")) > 1023
+            cells = lab.demo.cells()
+            assert [b[0] for b in lab.manager.walk(OBJECTS, bulk=20)] == [c[0] for c in cells]
+            lab.snmpd.kill()
+            lab.snmpd.start()
+            wait_for("rows are back", lab.rows_are_there, ROWS_BACK_S)
+            took, status = lab.demo.stop(5000)
+            assert took < 1000 and status == 0
+    finally:
+        for fd in busy:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return None
 
 
 def test_stops_at_once():
