@@ -43,9 +43,13 @@ static size_t width_of(const char *s)
     return n;
 }
 
+/* Digits, with a fraction or without; an address is none. */
 static bool is_number(const char *s)
 {
-    return s[strspn(s, "0123456789.")] == '\0';
+    s += strspn(s, "0123456789");
+    if (*s == '.')
+        s += 1 + strspn(s + 1, "0123456789");
+    return *s == '\0';
 }
 
 static void measure(const struct cli_table *t, struct column column[COLUMNS_MAX])
