@@ -94,7 +94,7 @@ def test_decode_explains_the_value_of_the_story():
     assert [w["bit"] for w in got["warnings"]] == ["0x100", "0x8000000"], got
     expect(got["warnings"][0], name="tcp-nat-connectivity-failed", benign=True)
     out = cli("decode", "0x8000100", want=0)[1]
-    assert "0x8000100" in out and "0x100 " in out and "TCP NAT" in out, out
+    assert "0x8000100" in out and "0x100 " in out and "TCP through NAT" in out, out
 
 
 def test_decode_reads_all_forms_of_a_value():
