@@ -172,7 +172,7 @@ bool line_is_sip_start(struct slice line)
 
     while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
         line.n--;
-    if (slice_skip(&line, SLICE("SIP/2.0 ")))
+    if (line.n >= 8 && line.p[3] == '/' && slice_skip(&line, SLICE("SIP/2.0 ")))
         return slice_u32(&line, 699, &status) && status >= 100 && (line.n == 0 || line.p[0] == ' ');
     if (line.n < 12 || memcmp(line.p + line.n - 8, " SIP/2.0", 8) != 0)
         return false;
@@ -250,16 +250,28 @@ enum line_kind line_classify(struct slice line, int64_t *time_us)
                                                              : LINE_OTHER;
     if (is_digit(first))
         return digit_line(line, time_us);
-    return is_upper(first) && line_is_sip_start(line) ? LINE_SIP_START : LINE_OTHER;
+    if (!is_upper(first) || (first != 'S' && line.p[line.n - 1] != '0' && line.p[line.n - 1] != ' ' &&
+                             line.p[line.n - 1] != '\t'))
+        return LINE_OTHER;
+    return line_is_sip_start(line) ? LINE_SIP_START : LINE_OTHER;
 }
+
+/* Bytes of a header's name: RFC 3261 tokens as they occur. */
+static const bool name_byte[256] = {
+#define N(c) [c] = true
+    N('-'), N('_'), N('.'), N('0'), N('1'), N('2'), N('3'), N('4'), N('5'), N('6'), N('7'), N('8'), N('9'),
+    N('A'), N('B'), N('C'), N('D'), N('E'), N('F'), N('G'), N('H'), N('I'), N('J'), N('K'), N('L'), N('M'),
+    N('N'), N('O'), N('P'), N('Q'), N('R'), N('S'), N('T'), N('U'), N('V'), N('W'), N('X'), N('Y'), N('Z'),
+    N('a'), N('b'), N('c'), N('d'), N('e'), N('f'), N('g'), N('h'), N('i'), N('j'), N('k'), N('l'), N('m'),
+    N('n'), N('o'), N('p'), N('q'), N('r'), N('s'), N('t'), N('u'), N('v'), N('w'), N('x'), N('y'), N('z'),
+#undef N
+};
 
 size_t line_header_name(struct slice line)
 {
     size_t n = 0, at;
 
-    while (n < line.n && n < 64 &&
-           (is_upper(line.p[n]) || (line.p[n] >= 'a' && line.p[n] <= 'z') || is_digit(line.p[n]) ||
-            line.p[n] == '-' || line.p[n] == '_' || line.p[n] == '.'))
+    while (n < line.n && n < 64 && name_byte[(uint8_t)line.p[n]])
         n++;
     for (at = n; at < line.n && (line.p[at] == ' ' || line.p[at] == '\t'); at++)
         ;
