@@ -849,8 +849,6 @@ def test_signals():
 
 
 def test_little_memory():
-    if SANITIZED:
-        return "SKIP address space cannot be limited under a sanitizer"
     big = status()
     big["checks"] = [check_row(1, i + 1, f"check-{i}", "ok", "x" * 150, 1000) for i in range(20000)]
     with Socket(http(big)) as s:
@@ -872,6 +870,8 @@ def test_leaves_no_files():
 
 def main():
     tests = [(name, f) for name, f in globals().items() if name.startswith("test_")]
+    if SANITIZED:  # the address space of a sanitizer cannot be limited; the plain build has this test
+        tests.remove(("test_little_memory", test_little_memory))
     print(f"1..{len(tests)}", flush=True)
     for number, (name, test) in enumerate(tests, 1):
         begin = time.monotonic()
