@@ -35,6 +35,11 @@ static void names(struct buf *b, const struct em_names *list)
     buf_text(b, "],");
 }
 
+static void flag(struct buf *b, const char *key, const struct em_field *f, unsigned which)
+{
+    buf_print(b, "\"%s\":%s,", key, f->flags & which ? "true" : "false");
+}
+
 static void field(struct buf *b, const struct em_field *f)
 {
     buf_text(b, "{");
@@ -47,7 +52,9 @@ static void field(struct buf *b, const struct em_field *f)
     text(b, "kind", kind_words[f->kind]);
     names(b, f->names);
     text(b, "title", f->names ? f->names->title : NULL);
-    buf_print(b, "\"foreign\":%s,", f->flags & EM_FIELD_FOREIGN_INDEX ? "true" : "false");
+    flag(b, "foreign", f, EM_FIELD_FOREIGN_INDEX);
+    flag(b, "no_json", f, EM_FIELD_NO_JSON);
+    flag(b, "absent_if_zero", f, EM_FIELD_ABSENT_IF_ZERO);
     buf_print(b, "\"subid\":%u}", (unsigned)f->subid);
 }
 

@@ -52,7 +52,7 @@ static void fill(const struct em_table *t, const struct em_field *f, char *at, s
         wide = (uint64_t)em_wall_us(&em_clock_system);
         break;
     case EM_KIND_GAUGE:
-        wide = h % 3 == 0 ? h : h % 100000; /* some beyond 32 bits */
+        wide = h % 3 == 0 ? h >> 1 : h % 100000; /* some beyond 32 bits */
         break;
     default:
         break;
