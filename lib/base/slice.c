@@ -36,6 +36,8 @@ bool slice_starts_nocase(struct slice s, struct slice prefix)
 {
     if (s.n < prefix.n)
         return false;
+    if (slice_eq(slice_upto(s, prefix.n), prefix))
+        return true;
     for (size_t i = 0; i < prefix.n; i++)
         if (lower(s.p[i]) != lower(prefix.p[i]))
             return false;

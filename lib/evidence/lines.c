@@ -194,13 +194,17 @@ bool line_begins_record(struct slice line)
 /* TL_LEVEL(TF_FLAG) [context]PPPP.TTTT::MM/DD/YYYY-HH:MM:SS.mmm.XXXXXXXX (..) */
 static enum line_kind ocs_head(struct slice line, int64_t *time_us)
 {
-    struct slice s = slice_upto(line, 512);
+    struct slice s = slice_upto(slice_from(line, 3), 512), head;
     struct when w = { 0 };
-    size_t at = slice_find(s, SLICE("::"));
 
-    if (at == SIZE_MAX || slice_find(slice_upto(s, 40), SLICE("(TF_")) == SIZE_MAX)
+    while (s.n > 0 && is_upper(s.p[0]))
+        s = slice_from(s, 1);
+    if (!slice_skip(&s, SLICE("(TF_")))
         return LINE_OTHER;
-    s = slice_from(s, at + 2);
+    do {
+        if (!slice_until(&s, ':', &head))
+            return LINE_OTHER;
+    } while (!slice_skip(&s, SLICE(":")));
     if (us_date_time(&s, '-', &w))
         (void)to_us(&w, time_us);
     return LINE_OCS_HEAD;

@@ -17,31 +17,27 @@
 
 #include "base/buf.h"
 #include "evidence/diag.h"
+#include "evidence/headers.h"
 #include "evidence/lines.h"
 #include "evidence/textin.h"
 
-enum {
-    DIAGS_MAX =
-        16, /* diagnostics headers of one message; more are left out and the message counted malformed */
-    LINE_MAX = 128 * 1024, /* a longer line is no header: passed over to its end */
-};
+enum { LINE_MAX = 128 * 1024 }; /* a longer line is no header: passed over to its end */
 
 enum state { SKIP, HEAD, BODY };
 enum container { NONE, OCS, UCC };
 
-/* A header's value, relative to the message's start in the window. */
-struct span {
-    size_t at, n;
-};
-
+/* What is known of the message whose headers are being passed. */
 struct message {
     size_t at; /* where it begins in the window */
     enum container container;
-    struct span call_id, cseq, from, to, date, type;
-    struct span diag[DIAGS_MAX];
-    size_t diag_n;
-    struct span *last; /* the header that a folded line goes on */
-    bool last_is_diag, start_seen, framed, log_record, lines, too_many;
+    bool start_seen; /* a SIP start line */
+    bool keyed;      /* a Call-ID or CSeq */
+    bool diag;       /* something that may be a diagnostics header */
+    bool framed;     /* lines that OCSLogger writes around SIP messages */
+    bool log_record; /* an OCSLogger record about something else */
+    bool lines;      /* anything at all */
+    bool fragment;   /* its body is a message/sipfrag */
+    bool cut;        /* too long: the headers are not whole */
     int64_t time_us;
 };
 
@@ -59,7 +55,7 @@ struct em_reader {
     struct message m;
     struct em_reader_stats stats;
     uint64_t begun_at;
-    struct buf scratch; /* cleaned header values of one message */
+    struct buf scratch; /* a cleaned header value */
 };
 
 /* The mark's `encoding` holds all that a reader must know to go on. */
@@ -79,7 +75,7 @@ struct em_reader *em_reader_new(em_emit_fn emit, void *arg, const struct em_read
         return NULL;
     r->emit = emit;
     r->arg = arg;
-    r->scratch = buf_heap(DIAGS_MAX * (size_t)EM_DIAG_VALUE_MAX + 64);
+    r->scratch = buf_heap(EM_DIAG_VALUE_MAX + 64);
     if (from) {
         r->begun_at = from->offset;
         r->time_us = from->time_us;
@@ -108,47 +104,45 @@ void em_reader_free(struct em_reader *r)
 
 /* --- a message's end ---------------------------------------------------------------------------------------------- */
 
-static struct slice value_of(const struct em_reader *r, struct span s)
-{
-    return slice_trim((struct slice) { r->in.text + r->m.at + s.at, s.n });
-}
-
-static int64_t message_time(const struct em_reader *r)
-{
-    int64_t t = r->m.time_us;
-
-    if (t == 0 && r->m.date.n)
-        t = line_rfc1123(value_of(r, r->m.date));
-    return t ? t : r->time_us;
-}
-
 static enum em_format format_of(enum container c)
 {
     return c == OCS ? EM_FORMAT_OCSLOGGER : c == UCC ? EM_FORMAT_UCCAPI : EM_FORMAT_SIP;
 }
 
 /* Emits the reports of one header; false when there was none in it. */
-static bool emit_header(struct em_reader *r, struct span span)
+static bool emit_header(struct em_reader *r, struct em_report *report, struct slice raw)
 {
-    struct em_report report = {
-        .call_id = value_of(r, r->m.call_id),
-        .cseq = value_of(r, r->m.cseq),
-        .from = value_of(r, r->m.from),
-        .to = value_of(r, r->m.to),
-        .time_us = message_time(r),
-        .format = format_of(r->m.container),
-        .offset = textin_raw(&r->in, r->m.at),
-    };
     struct slice value;
     bool any = false;
 
     buf_reset(&r->scratch);
-    value = em_diag_clean((struct slice) { r->in.text + r->m.at + span.at, span.n }, &r->scratch);
-    while (em_diag_next(&value, &report)) {
-        r->emit(r->arg, &report);
+    value = em_diag_clean(raw, &r->scratch);
+    while (em_diag_next(&value, report)) {
+        r->emit(r->arg, report);
         any = true;
     }
     return any;
+}
+
+/* Emits all reports of the message, whose headers end at `end` in the window. false: not all of it was understood. */
+static bool emit_reports(struct em_reader *r, size_t end, bool *any)
+{
+    struct headers h;
+    struct em_report report = { .format = format_of(r->m.container), .offset = textin_raw(&r->in, r->m.at) };
+    bool understood = true;
+
+    headers_read((struct slice) { r->in.text + r->m.at, end - r->m.at }, r->m.container == OCS, &h);
+    report.call_id = h.call_id;
+    report.cseq = h.cseq;
+    report.from = h.from;
+    report.to = h.to;
+    report.time_us = r->m.time_us ? r->m.time_us : line_rfc1123(h.date);
+    if (report.time_us == 0)
+        report.time_us = r->time_us;
+    for (size_t i = 0; i < h.diag_n; i++)
+        understood &= emit_header(r, &report, h.diag[i]);
+    *any = h.diag_n > 0;
+    return understood && !h.too_many;
 }
 
 /* Framed as a message? A log record is none, nor is a record or packet of something else than SIP. */
@@ -159,26 +153,22 @@ static bool is_message(const struct message *m)
     return m->start_seen || (m->container == OCS && m->framed) || (m->container == UCC && m->lines);
 }
 
-static void count_malformed(struct em_reader *r)
+/* The headers are complete, or will never be; they end at `end` in the window. */
+static void finish_message(struct em_reader *r, size_t end)
 {
-    r->stats.malformed++;
-    r->stats.malformed_offset = textin_raw(&r->in, r->m.at);
-}
+    bool reported = false, understood = true;
 
-/* The headers are complete, or will never be. */
-static void finish_message(struct em_reader *r)
-{
-    const struct message *m = &r->m;
-    bool understood = m->start_seen && (m->call_id.n || m->cseq.n || m->diag_n) && !m->too_many;
-
-    for (size_t i = 0; i < m->diag_n; i++)
-        understood &= emit_header(r, m->diag[i]);
-    if (is_message(m)) {
+    if (r->m.diag)
+        understood = emit_reports(r, end, &reported);
+    understood &= r->m.start_seen && (r->m.keyed || reported) && !r->m.cut;
+    if (is_message(&r->m)) {
         r->stats.messages++;
-        if (!understood)
-            count_malformed(r);
+        if (!understood) {
+            r->stats.malformed++;
+            r->stats.malformed_offset = textin_raw(&r->in, r->m.at);
+        }
     }
-    r->fragment = m->type.n && slice_starts_nocase(value_of(r, m->type), SLICE("message/sipfrag"));
+    r->fragment = r->m.fragment;
     r->fresh = false;
     r->state = BODY;
 }
@@ -186,7 +176,7 @@ static void finish_message(struct em_reader *r)
 static void leave(struct em_reader *r)
 {
     if (r->state == HEAD)
-        finish_message(r);
+        finish_message(r, r->pos);
     r->state = SKIP;
     r->container = NONE;
     r->fragment = false;
@@ -201,127 +191,49 @@ static void begin(struct em_reader *r, enum container c, size_t at)
 
 /* --- headers ------------------------------------------------------------------------------------------------------ */
 
-struct header {
-    struct slice name;
-    size_t member; /* offset of the span in struct message, or SIZE_MAX */
-    bool record;   /* only in OCSLogger records */
-};
-
-#define MEMBER(m) offsetof(struct message, m)
-static const struct header headers[] = {
-    { { "Call-ID", 7 }, MEMBER(call_id), false },
-    { { "i", 1 }, MEMBER(call_id), false },
-    { { "CSeq", 4 }, MEMBER(cseq), false },
-    { { "From", 4 }, MEMBER(from), false },
-    { { "f", 1 }, MEMBER(from), false },
-    { { "To", 2 }, MEMBER(to), false },
-    { { "t", 1 }, MEMBER(to), false },
-    { { "Date", 4 }, MEMBER(date), false },
-    { { "Content-Type", 12 }, MEMBER(type), false },
-    { { "c", 1 }, MEMBER(type), false },
-    { { "SIP-Call-ID", 11 }, MEMBER(call_id), true },
-    { { "SIP-CSeq", 8 }, MEMBER(cseq), true },
-};
-
-static struct span span_from(const struct em_reader *r, const char *p, const char *end)
+/* What a header line says without being read: names are told apart by their first bytes, since most messages carry no diagnostics
+ * header and nobody needs their values. Names are compared whole when the message is read again by headers_read(). */
+static void head_line(struct message *m, struct slice line)
 {
-    return (struct span) { (size_t)(p - r->in.text) - r->m.at, (size_t)(end - p) };
-}
+    char second = line.n > 1 ? (char)(line.p[1] | 0x20) : '\0';
+    bool ocs = m->container == OCS;
 
-static void add_diag(struct em_reader *r, struct slice value)
-{
-    if (r->m.diag_n == DIAGS_MAX) {
-        r->m.too_many = true;
+    m->lines = true;
+    if (headers_may_be_diag(line)) {
+        m->diag = true;
         return;
     }
-    r->m.diag[r->m.diag_n] = span_from(r, value.p, value.p + value.n);
-    r->m.last = &r->m.diag[r->m.diag_n++];
-    r->m.last_is_diag = true;
-}
-
-/* Lines that OCSLogger writes around a message, and those of its diagnostic records. */
-static void record_header(struct em_reader *r, struct slice name, struct slice value)
-{
-    struct slice diag;
-
-    if (slice_eq_nocase(name, SLICE("Start-Line"))) {
-        r->m.start_seen |= line_is_sip_start(slice_trim(value));
-        r->m.framed = true;
-    } else if (slice_eq_nocase(name, SLICE("Direction")) || slice_eq_nocase(name, SLICE("Message-Type"))) {
-        r->m.framed = true;
-    } else if (slice_eq_nocase(name, SLICE("LogType")) || slice_eq_nocase(name, SLICE("SIP-Start-Line"))) {
-        r->m.log_record = true;
-    } else if (slice_eq_nocase(name, SLICE("Data")) && em_diag_header(value, &diag)) {
-        add_diag(r, diag);
-    }
-}
-
-static void named_header(struct em_reader *r, struct slice line, size_t name_n)
-{
-    struct slice name = { line.p, name_n }, value = slice_from(line, slice_find_char(line, ':') + 1);
-
-    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        const struct header *h = &headers[i];
-
-        if (h->name.n == name_n && ((h->name.p[0] ^ name.p[0]) & ~0x20) == 0 &&
-            (!h->record || r->m.container == OCS) && slice_eq_nocase(name, h->name)) {
-            struct span *s = (struct span *)(void *)((char *)&r->m + h->member);
-
-            if (s->n == 0) { /* the first instance counts */
-                *s = span_from(r, value.p, value.p + value.n);
-                r->m.last = s;
-            }
-            return;
+    switch (line.p[0] | 0x20) {
+    case 'c':
+        if (second == 's' || second == 'a')
+            m->keyed = true;
+        else if (m->container == NONE &&
+                 slice_find(slice_upto(line, 64), SLICE("message/sipfrag")) != SIZE_MAX)
+            m->fragment = true;
+        break;
+    case 'i':
+        m->keyed |= second == (':' | 0x20) || second == ' ';
+        break;
+    case 'd':
+        m->framed |= ocs && slice_starts_nocase(line, SLICE("Direction:"));
+        m->diag |= ocs && slice_starts_nocase(line, SLICE("Data:"));
+        break;
+    case 'm':
+        m->framed |= ocs && slice_starts_nocase(line, SLICE("Message-Type:"));
+        break;
+    case 'l':
+        m->log_record |= ocs && slice_starts_nocase(line, SLICE("LogType:"));
+        break;
+    case 's':
+        if (ocs && slice_starts_nocase(line, SLICE("Start-Line:"))) {
+            m->start_seen |= line_is_sip_start(slice_trim(slice_from(line, sizeof "Start-Line:" - 1)));
+            m->framed = true;
         }
+        m->log_record |= ocs && slice_starts_nocase(line, SLICE("SIP-Start-Line:"));
+        break;
+    default:
+        break;
     }
-    if (r->m.container == OCS)
-        record_header(r, name, value);
-}
-
-/* Behind a diagnostics header: a value that was wrapped without indent goes on, and so do SDP lines behind a quote that was never
- * closed. A blob's "audio:ICEWarn=.." only looks like a header. */
-static bool goes_on(struct slice line)
-{
-    size_t n = line_header_name(line);
-
-    return n == 0 || slice_starts_nocase(slice_from(line, n), SLICE(":ICEWarn")) ||
-           slice_starts_nocase(slice_from(line, n), SLICE(": ICEWarn"));
-}
-
-static void extend_last(struct em_reader *r, struct slice line)
-{
-    if (r->m.last)
-        r->m.last->n = (size_t)(line.p + line.n - r->in.text) - r->m.at - r->m.last->at;
-}
-
-/* "ms-..", or something that is cleaned away in front of it. */
-static bool may_be_diag(struct slice line)
-{
-    if (line.p[0] == 'm' || line.p[0] == 'M')
-        return line.n > 3 && (line.p[1] | 0x20) == 's';
-    return line.p[0] == '*' || line.p[0] == '<' || line.p[0] == 0x1B;
-}
-
-static void header_line(struct em_reader *r, struct slice line)
-{
-    struct slice value;
-    size_t n;
-
-    r->m.lines = true;
-    if (line.p[0] == ' ' || line.p[0] == '\t') {
-        extend_last(r, line);
-        return;
-    }
-    if (r->m.last_is_diag && goes_on(line) && !em_diag_header(line, &value)) {
-        extend_last(r, line);
-        return;
-    }
-    r->m.last = NULL;
-    r->m.last_is_diag = false;
-    if (may_be_diag(line) && em_diag_header(line, &value))
-        add_diag(r, value);
-    else if ((n = line_header_name(line)) > 0)
-        named_header(r, line, n);
 }
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
@@ -373,21 +285,21 @@ static void outside(struct em_reader *r, enum line_kind kind, struct slice line,
 
 static void inside(struct em_reader *r, enum line_kind kind, struct slice line, size_t at)
 {
-    if (kind == LINE_SIP_START && !r->m.start_seen && !r->m.log_record) {
-        r->m.start_seen = true;
-        r->m.lines = true;
-    } else if (kind == LINE_SIP_START && r->m.container != NONE) {
-        r->m.last = NULL;
+    struct message *m = &r->m;
+
+    if (kind == LINE_SIP_START && (m->container != NONE || !m->start_seen)) {
+        m->start_seen |= !m->log_record;
+        m->lines = true;
     } else if (kind != LINE_OTHER) {
         outside(r, kind, line, at);
     } else if (is_blank(line)) {
-        if (r->m.start_seen)
-            finish_message(r);
-    } else if (r->m.container == OCS && line.n > 8 && line.p[7] == '-' &&
+        if (m->start_seen)
+            finish_message(r, at);
+    } else if (m->container == OCS && line.n > 8 && line.p[7] == '-' &&
                slice_starts_nocase(line, SLICE("Message-Body:"))) {
-        finish_message(r);
+        finish_message(r, at);
     } else {
-        header_line(r, line);
+        head_line(m, line);
     }
 }
 
@@ -395,9 +307,8 @@ static void too_long(struct em_reader *r)
 {
     if (r->state != HEAD)
         return;
-    r->m.too_many = true;
-    r->m.start_seen |= r->m.container == NONE;
-    finish_message(r);
+    r->m.cut = true;
+    finish_message(r, r->pos);
 }
 
 static void one_line(struct em_reader *r, struct slice line, size_t at)
@@ -462,31 +373,30 @@ static const uint8_t first_outside[256] = {
     ['M'] = START,   ['S'] = LOOK,  ['T'] = LOOK,  ['$'] = LOOK,  DIGITS(LOOK),
 };
 static const uint8_t first_in_head[256] = {
-    CAPITALS(START), ['C'] = LOOK,  ['D'] = LOOK, ['F'] = LOOK, ['I'] = LOOK,  ['L'] = LOOK,
-    ['M'] = LOOK,    ['S'] = LOOK,  ['T'] = LOOK, ['c'] = LOOK, ['d'] = LOOK,  ['f'] = LOOK,
-    ['i'] = LOOK,    ['l'] = LOOK,  ['m'] = LOOK, ['s'] = LOOK, ['t'] = LOOK,  ['$'] = LOOK,
-    [' '] = LOOK,    ['\t'] = LOOK, ['*'] = LOOK, ['<'] = LOOK, [0x1B] = LOOK, DIGITS(LOOK),
+    CAPITALS(START), ['C'] = LOOK, ['D'] = LOOK,  ['F'] = START, ['I'] = LOOK, ['L'] = LOOK,
+    ['M'] = LOOK,    ['S'] = LOOK, ['T'] = LOOK,  ['c'] = LOOK,  ['d'] = LOOK, ['i'] = LOOK,
+    ['l'] = LOOK,    ['m'] = LOOK, ['s'] = LOOK,  ['$'] = LOOK,  ['*'] = LOOK, ['<'] = LOOK,
+    [0x1B] = LOOK,   [' '] = LOOK, ['\t'] = LOOK, DIGITS(LOOK),
 };
 
-/* Second look, at the second byte: may a header of ours begin so? 'co' is Content-Type only if its ninth byte is a T. */
-static bool second_look(const char *p, const char *eol)
+/* Of the frequent headers whose first byte asks for a look, those that a second byte excuses: Max-Forwards, Content-Length, Contact,
+ * Trace-Correlation-Id, To, Instance-Id. */
+static bool excused(const struct message *m, const char *p, const char *eol)
 {
-    static const struct {
-        char first;
-        const char *second;
-    } rows[] = { { 'c', "aso: " }, { 'f', "r: " }, { 't', "ol: " }, { 'i', ": " },
-                 { 'd', "ai" },    { 'm', "es" },  { 's', "ti" },   { 'l', "o" } };
-    int first = *p | 0x20, second = eol - p > 1 ? p[1] | 0x20 : 0;
+    char second = eol - p > 1 ? (char)(p[1] | 0x20) : '\0';
 
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (rows[i].first != first)
-            continue;
-        for (const char *s = rows[i].second; *s; s++)
-            if ((*s | 0x20) == second)
-                return !(first == 'c' && second == 'o') || (eol - p > 12 && (p[8] | 0x20) == 't');
+    switch (*p | 0x20) {
+    case 'm':
+        return second == 'a';
+    case 'c':
+        return second == 'o' && (m->container != NONE || eol - p < 9 || (p[8] | 0x20) != 't');
+    case 't':
+        return p[0] == 't' || second != 'l';
+    case 'i':
+        return second == 'n';
+    default:
         return false;
     }
-    return true;
 }
 
 /* A line that changes nothing. */
@@ -501,12 +411,11 @@ static bool boring(struct em_reader *r, const char *p, const char *eol)
         return false;
     if (r->state != HEAD)
         return first != LOOK;
-    if (first == LOOK && second_look(p, eol))
+    if (first == LOOK && !excused(&r->m, p, eol))
         return false;
-    if (r->m.last_is_diag || eol - p > LINE_MAX || r->pos - r->m.at > EM_READER_MESSAGE_MAX)
+    if (eol - p > LINE_MAX || r->pos - r->m.at > EM_READER_MESSAGE_MAX)
         return false;
     r->m.lines = true;
-    r->m.last = NULL;
     return true;
 }
 
@@ -614,7 +523,7 @@ void em_reader_idle(struct em_reader *r)
     work(r, false);
     /* A record or packet says where it ends; a bare message does not. A line that is not whole is still being written. */
     if (r->state == HEAD && r->m.container == NONE && r->pos == r->in.n) {
-        finish_message(r);
+        finish_message(r, r->pos);
         work(r, false);
     }
 }
