@@ -142,25 +142,31 @@ static void on_error(void *arg, const struct em_net_error *e)
 
 /* --- time is up --------------------------------------------------------------------------------------------------- */
 
-/* Connected, asked, and nothing came back: TCP_INFO tells a path that drops data from a peer that says nothing. */
+/* Connected, asked, and nothing came back: TCP_INFO tells a path that drops data from a peer that says nothing. Data that is not yet
+ * acknowledged proves nothing before the kernel has sent it again at least once (a handshake that ended just before the deadline). */
 static void end_unanswered_tcp(struct em_attempt *a)
 {
     struct em_tcp_info info = take_info(a);
     double s = (double)em_attempt_since(a, a->asked_us) / (double)EM_US_PER_S;
     const char *icmp = info.soft_error ? ", and ICMP messages said that it is unreachable" : "";
+    uint32_t again = info.total_retrans - a->syn_retransmits;
     unsigned long long acked = info.bytes_acked, sent = a->result.sent;
 
     if (!info.valid)
         em_attempt_end(a, EM_VERDICT_SILENT,
                        "connected, but no answer in %.1f s (this kernel does not tell whether data arrived)",
                        s);
-    else if (acked < sent)
-        em_attempt_end(a, EM_VERDICT_BLACKHOLED,
-                       "connected, but %llu of %llu bytes were acknowledged in %.1f s (%u retransmissions)%s",
-                       acked, sent, s, info.total_retrans, icmp);
-    else
+    else if (acked >= sent)
         em_attempt_end(a, EM_VERDICT_SILENT,
                        "connected and all %llu bytes acknowledged, but no answer in %.1f s", sent, s);
+    else if (again == 0)
+        em_attempt_end(a, EM_VERDICT_SILENT,
+                       "connected, but only %.3f s before the end: too late for an answer", s);
+    else
+        em_attempt_end(
+            a, EM_VERDICT_BLACKHOLED,
+            "connected, but %llu of %llu bytes were acknowledged in %.1f s (%u retransmission%s)%s", acked,
+            sent, s, again, again == 1 ? "" : "s", icmp);
 }
 
 static void end_unanswered_udp(struct em_attempt *a)
@@ -212,6 +218,7 @@ static void on_connected(void *arg)
 
     a->connected = true;
     a->result.connect_us = em_attempt_since(a, a->opened_us);
+    a->syn_retransmits = take_info(a).total_retrans;
     a->kind->begin(a);
 }
 

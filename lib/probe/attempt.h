@@ -35,6 +35,7 @@ struct em_attempt {
     struct em_timer *resend;
     struct em_probe_result result;
     int64_t opened_us;
+    uint32_t syn_retransmits; /* TCP: those that the handshake needed */
     bool connected, ended, reported;
     struct em_net_error advice; /* the last ICMP message that was no end; kind 0: none */
 

@@ -247,6 +247,7 @@ static struct delivery *deliver(struct play_conn *c, enum delivered what, const 
 
 void em_play_accept(struct em_conn *c)
 {
+    assert(((struct play_conn *)c)->how.transport == EM_TRANSPORT_TCP);
     deliver((struct play_conn *)c, ACCEPT, NULL, 0);
 }
 
