@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A private snmpd for tests: its own configuration, AgentX socket, UDP port and state, all in one directory of the test."""
+import ctypes
 import os
 import shutil
 import signal
@@ -9,7 +10,14 @@ import time
 
 from snmpv2c import Manager, oid
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 SYS_UPTIME = oid("1.3.6.1.2.1.1.3.0")
+
+
+def end_with_parent():
+    """For preexec_fn: the kernel ends the child when the test is gone, however that happened."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def find_snmpd():
@@ -59,7 +67,8 @@ class Snmpd:
         with open(f"{self.directory}/snmpd.log", "ab") as log:
             self.process = subprocess.Popen(
                 [find_snmpd(), "-f", "-Lo", "-C", "-c", f"{self.directory}/snmpd.conf", f"udp:127.0.0.1:{self.port}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                preexec_fn=end_with_parent)
         wait_for("snmpd answers", self.answers, 10)
 
     def answers(self):

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import snmpv2c  # noqa: E402
 import tap  # noqa: E402
-from private_snmpd import Snmpd, find_mibs, find_snmpd, wait_for  # noqa: E402
+from private_snmpd import Snmpd, end_with_parent, find_mibs, find_snmpd, wait_for  # noqa: E402
 
 BUILD = os.environ.get("EM_BUILDDIR", ".")
 ROWS, ROWS_BACK_S = 60, 20
@@ -43,7 +43,7 @@ class Demo:
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([f"{BUILD}/tests/system/snmp_demo", agentx, str(ROWS), *way], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1, env=env,
-                                        pass_fds=inherited)
+                                        pass_fds=inherited, preexec_fn=end_with_parent)
         assert self.process.stdout.readline() == "ready\n", "the demo does not start"
 
     def tell(self, line):
@@ -120,6 +120,13 @@ class Lab:
         self.way, self.start, self.published, self.inherited = way, start, published, inherited
 
     def __enter__(self):
+        try:
+            return self.set_up()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def set_up(self):
         if self.start:
             self.snmpd.start()
         self.demo = Demo(self.holder.name, self.snmpd.agentx, *self.way, inherited=self.inherited)
