@@ -2,7 +2,7 @@
  * The database file: how it is made, opened and locked, what is in it, and what each of SQLite's errors means to a person. */
 #include "store/db.h"
 
-#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -123,19 +123,25 @@ static int fail_corrupt(const struct em_db *db, const char *what, struct em_why 
         db->path, what, db->path);
 }
 
+/* The directory of the database, and the file's name in it. */
+static const char *split(const struct em_db *db, char dir[EM_DB_PATH_MAX])
+{
+    const char *slash = strrchr(db->path, '/');
+
+    if (!slash)
+        (void)slice_copy(SLICE("."), dir, EM_DB_PATH_MAX);
+    else
+        (void)slice_copy((struct slice) { db->path, slash > db->path ? (size_t)(slash - db->path) : 1 }, dir,
+                         EM_DB_PATH_MAX);
+    return slash ? slash + 1 : db->path;
+}
+
 /* Whether the directory refuses new files to us: SQLite then only says that it cannot open its log. */
 static bool directory_refuses(const struct em_db *db)
 {
     char dir[EM_DB_PATH_MAX];
-    const char *slash = strrchr(db->path, '/');
-    size_t n = slash ? (size_t)(slash - db->path) : 0;
 
-    if (!slash)
-        slice_copy(SLICE("."), dir, sizeof dir);
-    else if (n == 0)
-        slice_copy(SLICE("/"), dir, sizeof dir);
-    else
-        slice_copy((struct slice) { db->path, n }, dir, sizeof dir);
+    (void)split(db, dir);
     return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0;
 }
 
@@ -335,6 +341,22 @@ static int make(struct em_db *db, int64_t now_us, struct em_why *why)
     return err;
 }
 
+/* What processes left that were killed while they made the database. It is ours now, so nobody makes one. */
+static void sweep(const struct em_db *db)
+{
+    char dir[EM_DB_PATH_MAX], start[EM_DB_PATH_MAX + 8];
+    const char *name = split(db, dir);
+    DIR *d = opendir(dir);
+    struct dirent *e;
+
+    (void)snprintf(start, sizeof start, "%s.new-", name);
+    while (d && (e = readdir(d)))
+        if (strncmp(e->d_name, start, strlen(start)) == 0)
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        (void)closedir(d);
+}
+
 /* Is it ours, of our version, and nobody else's at the moment? */
 static int inspect(struct em_db *db, struct em_why *why)
 {
@@ -421,6 +443,8 @@ int em_db_open(struct em_db *db, const char *path, int64_t now_us, struct em_why
     if ((err = attach(db, db->path, why)) != 0 || (err = inspect(db, why)) != 0 ||
         (err = set_up(db, why)) != 0)
         detach(db);
+    else
+        sweep(db);
     return err;
 }
 

@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The store: what is counted survives and only what is committed, each damaged or foreign database is refused with its sentence. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "evidence/ice.h"
+#include "harness.h"
+#include "store/state.h"
+
+#define T0 (INT64_C(1700000000) * EM_US_PER_S)
+
+static char dir[64], path[96];
+static struct em_clock_fake moved = { .mono = 1, .wall = T0, .seed = 1 };
+static struct em_clock test_clock;
+static struct em_why why;
+
+static void setup(void)
+{
+    memcpy(dir, "/tmp/em-store-XXXXXX", sizeof "/tmp/em-store-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chmod(dir, 0755), 0);
+    snprintf(path, sizeof path, "%s/em.db", dir);
+    moved.wall = T0;
+    test_clock = em_clock_fake(&moved);
+}
+
+static void teardown(void)
+{
+    const char *tails[] = { "", "-wal", "-shm", "-journal", ".other" };
+
+    for (size_t i = 0; i < sizeof tails / sizeof *tails; i++) {
+        char file[128];
+
+        snprintf(file, sizeof file, "%s%s", path, tails[i]);
+        (void)unlink(file);
+    }
+    ck_assert_msg(rmdir(dir) == 0, "something is left in %s", dir);
+}
+
+#define OK(call)                                                                                             \
+    do {                                                                                                     \
+        int err_ = (call);                                                                                   \
+        ck_assert_msg(err_ == 0, "%s: %s: %s", #call, em_err_text(err_), why.text);                          \
+    } while (0)
+
+static struct em_store *opened(void)
+{
+    struct em_store *s = NULL;
+
+    OK(em_store_open(path, &test_clock, &s, &why));
+    return s;
+}
+
+static struct em_report report(const char *call, uint32_t code, uint32_t ice, int64_t time_us)
+{
+    struct em_report r = { .code = code,
+                           .call_id = slice_of(call),
+                           .header = SLICE("23; reason=\"x\""),
+                           .reason = SLICE("Call failed to establish"),
+                           .media_n = 1,
+                           .time_us = time_us,
+                           .format = EM_FORMAT_OCSLOGGER,
+                           .offset = 17 };
+
+    r.media[0] = (struct em_report_media) {
+        .side = EM_SIDE_CALLER, .media = EM_MEDIA_APPLICATION_SHARING, .ice_known = true, .ice = ice
+    };
+    return r;
+}
+
+static void put(struct em_store *s, const char *call, uint32_t code, uint32_t ice, int64_t time_us)
+{
+    struct em_report r = report(call, code, ice, time_us);
+
+    OK(em_store_report(s, 1, &r, "/var/log/a.log", &why));
+}
+
+static struct em_snapshot *snapshot(struct em_store *s)
+{
+    size_t counts[EM_T_COUNT] = { 0 };
+    struct em_snapshot *to;
+
+    em_store_counts(s, counts);
+    to = em_snapshot_new(counts);
+    ck_assert_ptr_nonnull(to);
+    OK(em_store_fill(s, to, &why));
+    em_snapshot_finish(to);
+    return to;
+}
+
+static struct em_totals totals(struct em_store *s)
+{
+    struct em_snapshot *at = snapshot(s);
+    struct em_totals t = *em_snapshot_totals(at);
+
+    free(at);
+    return t;
+}
+
+static struct em_windows windows(struct em_store *s)
+{
+    struct em_snapshot *at = snapshot(s);
+    struct em_windows w = *(struct em_windows *)em_snapshot_row(at, EM_T_WINDOWS, 0);
+
+    free(at);
+    return w;
+}
+
+static uint64_t code_calls(struct em_store *s, uint32_t code)
+{
+    struct em_snapshot *at = snapshot(s);
+    const uint32_t index = code + 1;
+    const struct em_code_row *row = em_snapshot_find(at, EM_T_CODE, &index);
+    uint64_t n = row ? row->calls : UINT64_MAX;
+
+    free(at);
+    return n;
+}
+
+START_TEST(a_new_database_has_all_known_rows_at_zero)
+{
+    struct em_store *s = opened();
+    struct em_snapshot *at = snapshot(s);
+
+    ck_assert_int_eq(em_snapshot_totals(at)->discontinuity_time, T0);
+    ck_assert_uint_eq(em_snapshot_totals(at)->reports, 0);
+    ck_assert_uint_eq(at->t[EM_T_CODE].n, em_codes_known_n);
+    ck_assert_uint_eq(at->t[EM_T_ICE].n, em_ice_warnings_n);
+    ck_assert_uint_eq(at->t[EM_T_MEDIA].n, EM_MEDIA_COUNT);
+    ck_assert_uint_eq(at->t[EM_T_FAILURE].n, 0);
+    ck_assert_uint_eq(code_calls(s, 23), 0);
+    free(at);
+    moved.wall += EM_US_PER_S;
+    em_store_close(s);
+    s = opened();
+    ck_assert_int_eq(totals(s).discontinuity_time, T0);
+    em_store_close(s);
+}
+END_TEST
+
+/* The same calls as facts say: each counts once for a code and a bit, over restarts too. */
+static void check_counts(struct em_store *s)
+{
+    struct em_totals t = totals(s);
+    struct em_snapshot *at = snapshot(s);
+    const uint32_t nat = 9;
+    const struct em_ice_row *ice = em_snapshot_find(at, EM_T_ICE, &nat);
+    const struct em_media_row *media = em_snapshot_row(at, EM_T_MEDIA, EM_MEDIA_APPLICATION_SHARING - 1);
+    struct em_source_row row = { 0 };
+
+    ck_assert_uint_eq(t.reports, 7);
+    ck_assert_uint_eq(t.duplicates, 2);
+    ck_assert_uint_eq(t.unkeyed, 1);
+    ck_assert_uint_eq(t.calls, 3);
+    ck_assert_uint_eq(t.code_23, 1);
+    ck_assert_uint_eq(t.media_failures, 1);
+    ck_assert_uint_eq(t.tcp_nat_check, 2);
+    ck_assert_uint_eq(t.code_23_tcp_nat, 1);
+    ck_assert_uint_eq(t.bytes, 1000);
+    ck_assert_uint_eq(t.messages, 12);
+    ck_assert_uint_eq(t.malformed, 3);
+    ck_assert_str_eq(ice->value, "0x100");
+    ck_assert_uint_eq(ice->calls, 2);
+    ck_assert_uint_eq(media->calls, 1);
+    ck_assert_uint_eq(code_calls(s, 23), 1);
+    ck_assert_uint_eq(code_calls(s, 51004), 1);
+    ck_assert_uint_eq(code_calls(s, 7008), 1);
+    ck_assert_uint_eq(at->t[EM_T_FAILURE].n, 2);
+    free(at);
+    em_store_source_row(s, 1, &row);
+    ck_assert_uint_eq(row.reports, 7);
+    ck_assert_uint_eq(row.unkeyed, 1);
+    ck_assert_uint_eq(row.malformed, 3);
+    ck_assert_int_eq(row.read_time, T0);
+}
+
+START_TEST(counts_survive)
+{
+    const struct em_reader_stats read = { .bytes = 1000, .messages = 12, .malformed = 3 };
+    struct em_store *s = opened();
+
+    OK(em_store_begin(s, &why));
+    put(s, "one@x", 23, 0x8000000, T0);
+    put(s, "one@x", 23, 0x8000000, T0); /* a duplicate */
+    put(s, "one@x", 23, 0x8000100, T0); /* the bit that completes it */
+    OK(em_store_commit(s, &why));
+    em_store_close(s);
+    s = opened();
+    OK(em_store_begin(s, &why));
+    put(s, "one@x", 23, 0x8000100, T0); /* again after a restart */
+    put(s, "", 23, 0x100, T0);          /* unkeyed */
+    put(s, "ONE@x", 51004, 0x100, T0);  /* another call: the comparison is exact; information is no failure */
+    put(s, "two@x", 7008, 0, T0);
+    OK(em_store_read(s, 1, &read, &why));
+    OK(em_store_commit(s, &why));
+    check_counts(s);
+    em_store_close(s);
+    s = opened();
+    check_counts(s);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(only_what_is_committed_counts)
+{
+    struct em_store *s = opened();
+    int err;
+
+    OK(em_store_begin(s, &why));
+    put(s, "one", 23, 0x100, T0);
+    ck_assert_uint_eq(totals(s).reports, 0); /* a snapshot in between shows the last commit */
+    OK(em_store_commit(s, &why));
+    OK(em_store_begin(s, &why));
+    put(s, "two", 4711, 0x40000000, T0);
+    em_store_rollback(s);
+    ck_assert_uint_eq(totals(s).reports, 1);
+    ck_assert_uint_eq(code_calls(s, 4711), UINT64_MAX);
+    OK(em_store_begin(s, &why));
+    put(s, "three", 23, 0, T0);
+    OK(em_store_begin(s, &why)); /* the commit was forgotten */
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(totals(s).calls, 1);
+    err = em_store_commit(s, &why);
+    ck_assert_int_lt(err, 0);
+    OK(em_store_begin(s, &why));
+    put(s, "four", 23, 0, T0);
+    em_store_close(s); /* with a transaction open */
+    s = opened();
+    ck_assert_uint_eq(totals(s).calls, 1);
+    ck_assert_uint_eq(totals(s).code_23_tcp_nat, 1);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(long_call_ids_are_told_apart_to_the_last_byte)
+{
+    static char a[5000], b[5000];
+    struct em_store *s = opened();
+
+    memset(a, 'x', sizeof a - 1);
+    memset(b, 'x', sizeof b - 1);
+    b[sizeof b - 2] = 'y';
+    OK(em_store_begin(s, &why));
+    put(s, a, 23, 0, T0);
+    put(s, b, 23, 0, T0);
+    put(s, a, 23, 0, T0);
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(totals(s).calls, 2);
+    ck_assert_uint_eq(totals(s).duplicates, 1);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(codes_beyond_the_maximum_count_in_the_totals)
+{
+    struct em_store *s = opened();
+    char call[32];
+
+    OK(em_store_begin(s, &why));
+    for (uint32_t i = 0; i < EM_CODES_MAX + 10; i++) {
+        snprintf(call, sizeof call, "call-%u", i);
+        put(s, call, 100000 + i, 0, T0);
+    }
+    put(s, "huge", UINT32_MAX, 0, T0);
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(totals(s).reports, EM_CODES_MAX + 11);
+    ck_assert_uint_eq(code_calls(s, 100000), 1);
+    ck_assert_uint_eq(code_calls(s, 100000 + EM_CODES_MAX), UINT64_MAX);
+    em_store_close(s);
+    s = opened();
+    ck_assert_uint_eq(code_calls(s, 100000), 1);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(windows_go_by_the_failures_time)
+{
+    static const struct {
+        const char *call;
+        int64_t ago_s; /* 0 with no time at all; negative: in the future */
+    } rows[] = { { "a", 0 }, { "b", -1000 }, { "c", 240 }, { "d", 1800 }, { "e", 7200 }, { "f", 90000 } };
+    struct em_store *s = opened();
+    struct em_windows w;
+
+    OK(em_store_begin(s, &why));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        put(s, rows[i].call, 23, 0x100, rows[i].ago_s ? T0 - rows[i].ago_s * EM_US_PER_S : 0);
+    OK(em_store_commit(s, &why));
+    for (int again = 0; again < 2; again++) {
+        w = windows(s);
+        ck_assert_uint_eq(w.code_23_5m, 3);
+        ck_assert_uint_eq(w.tcp_nat_check_1h, 4);
+        ck_assert_uint_eq(w.code_23_tcp_nat_1d, 5);
+        ck_assert_uint_eq(w.media_failures_1d, 5);
+        em_store_close(s);
+        s = opened();
+    }
+    moved.wall += 3700 * EM_US_PER_S;
+    w = windows(s);
+    ck_assert_uint_eq(w.code_23_5m, 0);
+    ck_assert_uint_eq(w.code_23_1h, 0);
+    ck_assert_uint_eq(w.code_23_1d, 5);
+    moved.wall += 24 * 3600 * EM_US_PER_S;
+    ck_assert_uint_eq(windows(s).code_23_1d, 0);
+    OK(em_store_begin(s, &why)); /* the slots of the day before are taken again */
+    put(s, "g", 23, 0, 0);
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(windows(s).code_23_1d, 1);
+    em_store_close(s);
+}
+END_TEST
+
+static bool collect(void *arg, const struct em_failure_row *row)
+{
+    char *to = arg;
+
+    snprintf(to + strlen(to), 200 - strlen(to), "%s ", row->call_id);
+    return strlen(to) < 60;
+}
+
+START_TEST(failures_by_time_and_the_most_recent)
+{
+    struct em_store *s = opened();
+    char seen[200] = "", call[32];
+    struct em_snapshot *at;
+    const struct em_failure_row *row;
+    uint32_t number = 0;
+
+    OK(em_store_number(s, "source", 0, "fe01", &number, &why));
+    OK(em_store_begin(s, &why));
+    for (int i = 0; i < EM_RECENT_MAX + 50; i++) {
+        snprintf(call, sizeof call, "c%d", i);
+        put(s, call, 23, 0x100, T0 - i * EM_US_PER_S);
+    }
+    OK(em_store_commit(s, &why));
+    OK(em_store_failures(s, T0 - 4 * EM_US_PER_S, T0, 3, collect, seen, &why));
+    ck_assert_str_eq(seen, "c1 c2 c3 ");
+    for (int again = 0; again < 2; again++) {
+        at = snapshot(s);
+        ck_assert_uint_eq(at->t[EM_T_FAILURE].n, EM_RECENT_MAX);
+        row = em_snapshot_row(at, EM_T_FAILURE, EM_RECENT_MAX - 1);
+        ck_assert_str_eq(row->call_id, "c249");
+        ck_assert_uint_eq(row->failure, EM_RECENT_MAX + 50);
+        ck_assert_str_eq(row->source, "fe01");
+        ck_assert_str_eq(row->file, "/var/log/a.log");
+        ck_assert_str_eq(row->reason, "Call failed to establish");
+        ck_assert_uint_eq(row->ice_warnings, 0x100);
+        ck_assert_uint_eq(row->ice_known, 1);
+        ck_assert_uint_eq(row->offset, 17);
+        row = em_snapshot_row(at, EM_T_FAILURE, 0);
+        ck_assert_str_eq(row->call_id, "c50");
+        free(at);
+        em_store_close(s);
+        s = opened();
+    }
+    em_store_close(s);
+}
+END_TEST
+
+static bool copy_position(void *arg, int64_t id, const struct em_position *p)
+{
+    (void)id;
+    *(struct em_position *)arg = *p;
+    return false;
+}
+
+START_TEST(positions_are_kept_whole)
+{
+    struct em_position p = { .path = "/var/log/sfb/a.log",
+                             .device = 1,
+                             .inode = UINT64_MAX,
+                             .head_hash = UINT64_C(0x8000000000000001),
+                             .head_size = 4096,
+                             .tail_hash = 5,
+                             .tail_size = 1024,
+                             .mark = { 1 << 20, EM_FORMAT_UCCAPI, 2, -5 },
+                             .seen_us = T0 },
+                       got;
+    struct em_store *s = opened();
+    int64_t id = 0, other = 0;
+
+    OK(em_store_begin(s, &why));
+    OK(em_store_position_put(s, 1, &id, &p, &why));
+    OK(em_store_position_put(s, 2, &other, &p, &why));
+    OK(em_store_commit(s, &why));
+    ck_assert(id != 0 && id != other);
+    p.mark.offset++;
+    p.ended = true;
+    OK(em_store_begin(s, &why));
+    OK(em_store_position_put(s, 1, &id, &p, &why));
+    OK(em_store_commit(s, &why));
+    em_store_close(s);
+    s = opened();
+    memset(&got, 0, sizeof got);
+    OK(em_store_positions(s, 1, copy_position, &got, &why));
+    ck_assert_str_eq(got.path, p.path);
+    ck_assert(got.inode == p.inode && got.head_hash == p.head_hash && got.tail_size == 1024 && got.ended);
+    ck_assert(memcmp(&got.mark, &p.mark, sizeof p.mark) == 0 && got.seen_us == T0);
+    OK(em_store_begin(s, &why));
+    OK(em_store_position_delete(s, id, &why));
+    OK(em_store_commit(s, &why));
+    got.inode = 7;
+    OK(em_store_positions(s, 1, copy_position, &got, &why));
+    ck_assert_uint_eq(got.inode, 7);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(numbers_stay_with_their_names)
+{
+    static const struct {
+        const char *kind;
+        uint32_t parent;
+        const char *name;
+        uint32_t want;
+    } rows[] = {
+        { "edge", 0, "oslo", 1 },  { "edge", 0, "bergen", 2 }, { "edge", 0, "oslo", 1 },
+        { "check", 1, "turn", 1 }, { "check", 2, "turn", 1 },  { "check", 1, "relay", 2 },
+        { "edge", 0, "Oslo", 3 },
+    };
+
+    for (int again = 0; again < 2; again++) {
+        struct em_store *s = opened();
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            uint32_t n = 0;
+
+            OK(em_store_number(s, rows[i].kind, rows[i].parent, rows[i].name, &n, &why));
+            ck_assert_msg(n == rows[i].want, "%s %s: %u", rows[i].kind, rows[i].name, n);
+        }
+        em_store_close(s);
+    }
+}
+END_TEST
+
+START_TEST(totals_of_checks_are_written_with_the_next_commit)
+{
+    struct em_store *s = opened();
+    struct em_check_totals t = { 0 };
+
+    for (uint32_t i = 1; i <= 500; i++)
+        OK(em_store_check_totals_put(s, i % 5 + 1, i, 1, &(struct em_check_totals) { i, 2, 3, 4 }, &why));
+    OK(em_store_check_totals(s, 3, 7, 1, &t));
+    ck_assert_uint_eq(t.probes, 7);
+    OK(em_store_begin(s, &why));
+    OK(em_store_commit(s, &why));
+    OK(em_store_check_totals_put(s, 3, 7, 1, &(struct em_check_totals) { 8, 2, 3, 5 }, &why));
+    em_store_close(s);
+    s = opened();
+    OK(em_store_check_totals(s, 3, 7, 1, &t));
+    ck_assert_uint_eq(t.probes, 8);
+    ck_assert_uint_eq(t.tcp_retransmits, 5);
+    OK(em_store_check_totals(s, 1, 500, 1, &t));
+    ck_assert_uint_eq(t.probes, 500);
+    OK(em_store_check_totals(s, 9, 9, 9, &t));
+    ck_assert_uint_eq(t.probes, 0);
+    em_store_close(s);
+}
+END_TEST
+
+/* --- databases that cannot be used -------------------------------------------------------------------------------- */
+
+static void write_file(const char *name, const char *bytes, size_t n)
+{
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, bytes, n), (ssize_t)n);
+    close(fd);
+}
+
+static void make_database(const char *sql)
+{
+    struct em_store *s = opened();
+
+    OK(em_store_begin(s, &why));
+    for (int i = 0; i < 300; i++) {
+        char call[32];
+
+        snprintf(call, sizeof call, "call-%d", i);
+        put(s, call, 23, 0x100, T0);
+    }
+    OK(em_store_commit(s, &why));
+    if (sql)
+        ck_assert_int_eq(sqlite3_exec(s->db.sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+    em_store_close(s);
+}
+
+static void damage_garbage(void)
+{
+    static char bytes[8192];
+
+    memset(bytes, 'G', sizeof bytes);
+    write_file(path, bytes, sizeof bytes);
+}
+static void damage_short_garbage(void)
+{
+    write_file(path, "hello", 5);
+}
+static void damage_empty(void)
+{
+    write_file(path, "", 0);
+}
+static void damage_truncated(void)
+{
+    struct stat st;
+
+    make_database(NULL);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(truncate(path, st.st_size / 2), 0);
+}
+static void damage_newer(void)
+{
+    make_database("PRAGMA user_version = 99");
+}
+static void damage_foreign(void)
+{
+    make_database("PRAGMA application_id = 17");
+}
+static void damage_table_gone(void)
+{
+    make_database("DROP TABLE report");
+}
+static void damage_directory(void)
+{
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+static void damage_wal_alone(void)
+{
+    char wal[128];
+
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    write_file(wal, "frames", 6);
+}
+static void damage_read_only(void)
+{
+    make_database(NULL);
+    ck_assert_int_eq(chmod(path, 0444), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+}
+static void damage_read_only_directory(void)
+{
+    make_database(NULL);
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert_int_eq(chmod(dir, 0555), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+}
+static void damage_no_permission_to_make(void)
+{
+    ck_assert_int_eq(chmod(dir, 0555), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+}
+
+static const struct {
+    const char *name;
+    void (*damage)(void);
+    int want;
+    const char *text;
+} damages[] = {
+    { "garbage", damage_garbage, EM_ERR_CORRUPT, "damaged" },
+    { "short garbage", damage_short_garbage, EM_ERR_CORRUPT, "damaged" },
+    { "empty", damage_empty, EM_ERR_CORRUPT, "empty" },
+    { "truncated", damage_truncated, EM_ERR_CORRUPT, "damaged" },
+    { "newer", damage_newer, EM_ERR_NEWER, "newer edgemediad" },
+    { "foreign", damage_foreign, EM_ERR_INPUT, "another program" },
+    { "table gone", damage_table_gone, EM_ERR_CORRUPT, "no such table" },
+    { "directory", damage_directory, EM_ERR_INPUT, "not a file" },
+    { "log without database", damage_wal_alone, EM_ERR_CORRUPT, "missing" },
+    { "read-only file", damage_read_only, EM_ERR_READ_ONLY, "write permission" },
+    { "read-only directory", damage_read_only_directory, EM_ERR_READ_ONLY, "write permission" },
+    { "new in a read-only directory", damage_no_permission_to_make, EM_ERR_READ_ONLY, "write permission" },
+};
+
+START_TEST(a_database_that_cannot_be_used_is_refused_and_left_alone)
+{
+    struct em_store *s = NULL;
+    struct stat before = { 0 }, after = { 0 };
+    int err;
+
+    damages[_i].damage();
+    (void)stat(path, &before);
+    err = em_store_open(path, &test_clock, &s, &why);
+    ck_assert_msg(err == damages[_i].want, "%s: %d, %s", damages[_i].name, err, why.text);
+    ck_assert_msg(strstr(why.text, damages[_i].text) && strstr(why.text, path), "%s: %s", damages[_i].name,
+                  why.text);
+    ck_assert_ptr_null(s);
+    (void)stat(path, &after);
+    ck_assert_msg(before.st_size == after.st_size && before.st_ino == after.st_ino, "%s: touched",
+                  damages[_i].name);
+    if (geteuid() != 0 && getuid() == 0)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(dir, 0755), 0);
+    if (S_ISDIR(after.st_mode))
+        ck_assert_int_eq(rmdir(path), 0);
+}
+END_TEST
+
+START_TEST(a_missing_directory_has_its_sentence)
+{
+    struct em_store *s = NULL;
+
+    ck_assert_int_eq(em_store_open("/nonexistent/x/em.db", &test_clock, &s, &why), EM_ERR_SYSTEM);
+    ck_assert_ptr_nonnull(strstr(why.text, "No such file or directory"));
+}
+END_TEST
+
+START_TEST(two_daemons_cannot_have_one_database)
+{
+    struct em_store *s = opened();
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        struct em_store *other = NULL;
+        int err = em_store_open(path, &test_clock, &other, &why);
+
+        _exit(err == EM_ERR_BUSY && strstr(why.text, "in use") ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    OK(em_store_begin(s, &why));
+    put(s, "one", 23, 0, T0);
+    OK(em_store_commit(s, &why));
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(a_full_disk_stops_and_goes_on)
+{
+    struct em_store *s = opened();
+    struct em_totals before;
+    char call[64];
+    uint64_t committed = 0;
+    int err = 0;
+
+    ck_assert_int_eq(sqlite3_exec(s->db.sqlite, "PRAGMA max_page_count = 60", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < 100000 && err == 0; i++) {
+        struct em_report r;
+
+        snprintf(call, sizeof call, "call-with-a-long-name-to-fill-pages-%d", i);
+        r = report(call, 23, 0x100, T0);
+        OK(em_store_begin(s, &why));
+        err = em_store_report(s, 1, &r, "f", &why);
+        if (err == 0)
+            err = em_store_commit(s, &why);
+        else
+            ck_assert_int_lt(em_store_commit(s, NULL), 0); /* spoilt */
+        committed += err == 0;
+    }
+    ck_assert_int_eq(err, EM_ERR_FULL);
+    ck_assert_ptr_nonnull(strstr(why.text, "full"));
+    before = totals(s);
+    ck_assert_uint_eq(before.calls, committed);
+    ck_assert_int_eq(sqlite3_exec(s->db.sqlite, "PRAGMA max_page_count = 100000", NULL, NULL, NULL),
+                     SQLITE_OK);
+    OK(em_store_begin(s, &why));
+    put(s, call, 23, 0x100, T0);
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(totals(s).calls, committed + 1);
+    em_store_close(s);
+    s = opened();
+    ck_assert_uint_eq(totals(s).calls, committed + 1);
+    em_store_close(s);
+}
+END_TEST
+
+/* --- death -------------------------------------------------------------------------------------------------------- */
+
+/* Reports and a position behind them, for ever; every report moves the position by one. */
+static void write_for_ever(void)
+{
+    struct em_store *s = opened();
+    struct em_position p = { .path = "/x" };
+    int64_t id = 0;
+    char call[32];
+
+    for (uint64_t i = totals(s).reports; true; i++) {
+        if (!s->open)
+            OK(em_store_begin(s, &why));
+        snprintf(call, sizeof call, "call-%llu", (unsigned long long)i);
+        put(s, call, 23, 0x100, 0);
+        p.mark.offset = i + 1;
+        OK(em_store_position_put(s, 1, &id, &p, &why));
+        if (i % 7 == 0)
+            OK(em_store_commit(s, &why));
+    }
+}
+
+static bool last_position(void *arg, int64_t id, const struct em_position *p)
+{
+    uint64_t *last = arg;
+
+    (void)id;
+    *last = p->mark.offset > *last ? p->mark.offset : *last;
+    return true;
+}
+
+START_TEST(a_killed_writer_leaves_counters_and_position_equal)
+{
+    struct em_clock system_clock = em_clock_system;
+    uint64_t last_reports = 0;
+
+    for (int round = 0; round < 20; round++) {
+        pid_t child = fork();
+        struct em_store *s;
+        uint64_t last = 0;
+        struct em_totals t;
+        struct timespec wait = { 0, (10 + (long)em_random_below(&system_clock, 60)) * 1000000 };
+
+        if (child == 0)
+            write_for_ever();
+        (void)nanosleep(&wait, NULL);
+        ck_assert_int_eq(kill(child, SIGKILL), 0);
+        ck_assert_int_eq(waitpid(child, NULL, 0), child);
+        s = opened();
+        t = totals(s);
+        OK(em_store_positions(s, 1, last_position, &last, &why));
+        ck_assert_uint_eq(last, t.reports);
+        ck_assert_uint_eq(t.calls, t.reports);
+        ck_assert_uint_ge(t.reports, last_reports);
+        last_reports = t.reports;
+        em_store_close(s);
+    }
+    ck_assert_uint_gt(last_reports, 0);
+}
+END_TEST
+
+START_TEST(snapshots_are_fast_with_100000_calls)
+{
+    struct em_store *s = opened();
+    int64_t took = INT64_MAX;
+    char call[32];
+
+    for (int i = 0; i < 100000; i++) {
+        if (i % 1000 == 0)
+            OK(em_store_begin(s, &why));
+        snprintf(call, sizeof call, "call-%d", i);
+        put(s, call, 23, 0x100, T0 - i);
+        if (i % 1000 == 999)
+            OK(em_store_commit(s, &why));
+    }
+    for (int i = 0; i < 5; i++) {
+        int64_t start = em_mono_us(&em_clock_system);
+
+        free(snapshot(s));
+        start = em_mono_us(&em_clock_system) - start;
+        took = start < took ? start : took;
+    }
+    ck_assert_msg(took < 2000, "a snapshot took %lld us", (long long)took);
+    em_store_close(s);
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = em_case("store");
+
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, a_new_database_has_all_known_rows_at_zero);
+    tcase_add_test(t, counts_survive);
+    tcase_add_test(t, only_what_is_committed_counts);
+    tcase_add_test(t, long_call_ids_are_told_apart_to_the_last_byte);
+    tcase_add_test(t, codes_beyond_the_maximum_count_in_the_totals);
+    tcase_add_test(t, windows_go_by_the_failures_time);
+    tcase_add_test(t, failures_by_time_and_the_most_recent);
+    tcase_add_test(t, positions_are_kept_whole);
+    tcase_add_test(t, numbers_stay_with_their_names);
+    tcase_add_test(t, totals_of_checks_are_written_with_the_next_commit);
+    tcase_add_loop_test(t, a_database_that_cannot_be_used_is_refused_and_left_alone, 0,
+                        (int)(sizeof damages / sizeof *damages));
+    tcase_add_test(t, a_missing_directory_has_its_sentence);
+    tcase_add_test(t, two_daemons_cannot_have_one_database);
+    tcase_add_test(t, a_full_disk_stops_and_goes_on);
+    tcase_add_test(t, a_killed_writer_leaves_counters_and_position_equal);
+    tcase_add_test(t, snapshots_are_fast_with_100000_calls);
+    return em_run();
+}
