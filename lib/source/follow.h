@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Inside the trace source: the files it follows and the places it has read up to. Only lib/source/trace*.c and its tests include it.
+ *
+ * A place is what the store remembers of a file: where reading goes on, and by what its content is known again. A file is
+ * something that has a name at the moment. A file is looked at (FRESH) before anything of it is read, and then is
+ *
+ *     EMPTY       nothing in it yet
+ *     ACTIVE      open, with a reader; owns its place
+ *     RESTING     owns its place, read to its end, closed because nothing comes
+ *     COPY        holds what another file of the same directory holds; nothing of it is read. When the other one is truncated,
+ *                 its unread rest is read here
+ *     REFUSED     not text; looked at again when it changes
+ *     UNREADABLE  tried again at every scan
+ *
+ * Whatever happened to a file meanwhile is decided by content: it is the one we know if it begins as it did and if the bytes
+ * before the place are those that were read. That is why a restart needs no other rules than a running process does, and why
+ * anything that goes wrong with the database is answered with trace_reset(): forget everything, and take the places from the
+ * store again.
+ */
+#ifndef EM_SOURCE_FOLLOW_H
+#define EM_SOURCE_FOLLOW_H
+
+#include <sys/stat.h>
+
+#include "evidence/reader.h"
+#include "source/trace.h"
+
+enum {
+    TRACE_CHUNK = 64 * 1024,        /* bytes of one file before the next has its turn */
+    TRACE_LOOK_COST = 16 * 1024,    /* what looking at a fresh file costs of a turn's bytes */
+    TRACE_RECENT_MAX = 1024 * 1024, /* bytes kept before the place of reading */
+    TRACE_DIRS_MAX = 256,           /* directories that are watched */
+    TRACE_ENTRIES_MAX = 20000,      /* entries of a directory in which a copy is looked for */
+    TRACE_PLACES_TIDY = 2000, /* more places than this: the oldest of files that are gone are forgotten */
+    TRACE_SCAN_US = 2 * 1000 * 1000,  /* patterns are looked at again, whatever inotify says */
+    TRACE_SCAN_PAUSE_US = 200 * 1000, /* between two scans, however many files come and go */
+    TRACE_PAUSE_US = 50 * 1000, /* between two turns that follow growing files: at most 20 commits a second */
+    TRACE_IDLE_US = 2 * 1000 * 1000, /* then the last message of a quiet file is reported */
+    TRACE_LEAVE_US =
+        5 * 1000 * 1000, /* then a file that has no name in the patterns any more is at its end */
+    TRACE_RETRY_US = 2 * 1000 * 1000,  /* the database is tried again */
+    TRACE_REST_US = 60 * 1000 * 1000,  /* then a quiet file is closed */
+    TRACE_TIDY_US = 600 * 1000 * 1000, /* between two looks for places to forget */
+};
+#define TRACE_FORGET_US (INT64_C(30) * 24 * 3600 * EM_US_PER_S)
+
+struct trace_head { /* the first bytes of a file */
+    uint8_t bytes[EM_HEAD_MAX];
+    size_t n;
+};
+
+struct trace_file;
+
+struct trace_place {
+    int64_t id; /* in the store; 0 = not yet */
+    struct em_reader_mark mark;
+    uint64_t device, inode, head_hash, tail_hash;
+    uint32_t head_size, tail_size;
+    int64_t seen_us;
+    char *path; /* without links */
+    bool ended;
+    bool searched; /* its directory was looked through since it lost its file */
+    struct trace_file *owner;
+};
+
+enum trace_state {
+    TRACE_FRESH,
+    TRACE_EMPTY,
+    TRACE_ACTIVE,
+    TRACE_RESTING,
+    TRACE_COPY,
+    TRACE_REFUSED,
+    TRACE_UNREADABLE
+};
+
+struct trace_file {
+    struct em_trace *trace;
+    enum trace_state state;
+    char *path; /* as the pattern found it */
+    char *real; /* without links */
+    uint64_t device, inode;
+    bool listed;      /* the last scan found it by a pattern */
+    bool named;       /* during a scan: by this path */
+    char *other_path; /* during a scan: by another one */
+    int fd;           /* -1: closed */
+    uint64_t size;
+    int64_t mtime_ns; /* as of the last look */
+
+    struct trace_place *place;      /* ACTIVE, RESTING */
+    struct trace_file *original;    /* COPY */
+    struct em_reader *reader;       /* ACTIVE */
+    struct em_reader_stats counted; /* what of the reader's counts is in the store */
+    bool dirty;                     /* the place must be written although nothing was read */
+    uint64_t pushed;                /* bytes up to here were given to the reader */
+    uint8_t *recent; /* the bytes before `pushed`: from the mark on, and EM_TAIL_MAX before it */
+    size_t recent_n, recent_room;
+    int64_t grown_us; /* monotonic time of the last growth */
+    bool idled;
+    char error[EM_REASON_MAX];
+};
+
+struct em_trace {
+    struct em_net *net;
+    const struct em_clock *clock;
+    struct em_store *store;
+    uint32_t source;
+    char name[EM_NAME_MAX];
+    char *pattern[EM_TRACE_PATTERNS_MAX];
+    size_t patterns_n;
+    bool from_start;
+    void (*changed)(void *arg);
+    void *arg;
+
+    struct em_timer *timer;
+    struct em_watch *watch;
+    int inotify; /* -1: none, scans alone must do */
+    int dir[TRACE_DIRS_MAX];
+    size_t dirs_n;
+
+    struct trace_file **file;
+    size_t files_n, files_room, next; /* next: whose turn it is */
+    struct trace_place **place;
+    size_t places_n, places_room;
+    uint8_t *chunk;          /* TRACE_CHUNK + EM_TAIL_MAX bytes */
+    struct trace_head *head; /* room for any */
+    struct trace_head *look; /* of the file that trace_look() is at */
+
+    uint64_t moves;     /* counts what trace_replaced() changed: files may have gone */
+    bool loaded;        /* the places are those of the store */
+    bool first;         /* the store knew nothing of this source: files that are there are old */
+    bool scanned;       /* at least once */
+    bool peek;          /* inotify said something: look at the quiet files, too */
+    bool too_many;      /* more files than EM_TRACE_FILES_MAX match */
+    bool transaction;   /* open in the store */
+    bool broken;        /* something of the store failed in this turn: why tells */
+    bool failed;        /* the store is being tried again */
+    int64_t scan_us;    /* monotonic time of the next scan */
+    int64_t turn_us;    /* of the last turn */
+    int64_t retry_us;   /* after a failure */
+    int64_t scanned_us; /* of the last scan */
+    int64_t tidied_us;  /* places were tidied */
+    struct em_why why;
+    struct em_source_row told; /* state and error as of the last call of changed */
+};
+
+/* trace_content.c: what a file holds. All of them read with pread and believe nothing that does not hold at the moment. */
+bool trace_head_read(int fd, struct trace_head *h);
+uint64_t trace_head_hash(const struct trace_head *h, size_t n);
+bool trace_place_fits(int fd, uint64_t size, const struct trace_head *h, const struct trace_place *p);
+bool trace_is_prefix(int fd, uint64_t size, int other,
+                     uint64_t other_size); /* the first file's bytes begin the other's */
+void trace_place_tail(struct trace_place *p, const struct trace_file *f);
+
+/* trace_file.c: one file. */
+struct trace_file *trace_file_add(struct em_trace *t, const char *path,
+                                  const struct stat *st); /* NULL: no memory */
+void trace_file_remove(struct em_trace *t, struct trace_file *f);
+void trace_file_again(struct trace_file *f); /* to FRESH: gives back place and reader, keeps the descriptor */
+bool trace_file_open(
+    struct trace_file *f); /* false: state and error are set, or it is gone (state FRESH, fd -1) */
+bool trace_file_attach(struct trace_file *f, struct trace_place *p); /* to ACTIVE at the place */
+void trace_file_named(struct trace_file *f); /* its name or inode changed: so does its place */
+bool trace_file_at_end(struct trace_file *f, uint64_t size); /* an old file: only what comes counts */
+size_t trace_file_read(struct trace_file *f, size_t most);   /* one chunk; bytes read */
+bool trace_file_quiet(struct trace_file *f);                 /* idle, end, rest: what time brings */
+bool trace_file_save(struct trace_file *f);                  /* counts and place into the transaction */
+void trace_file_error(struct trace_file *f, enum trace_state state, const char *fmt, ...) EM_PRINTF(3, 4);
+int64_t trace_file_deadline(
+    const struct trace_file *f); /* when trace_file_quiet() has something to do; INT64_MAX: never */
+
+/* trace_find.c: which files there are, and what each of them is. */
+void trace_scan(struct em_trace *t);
+void trace_peek(struct em_trace *t);
+void trace_look(struct em_trace *t, struct trace_file *f); /* at a FRESH one; it may be gone afterwards */
+bool trace_has_own_place(const struct em_trace *t, const struct trace_file *f);
+void trace_replaced(struct trace_file *f); /* its content went away under us */
+void trace_orphans(struct em_trace *t);    /* places without a file: look for their files */
+
+/* trace_place.c: the places of the source. */
+int trace_places_load(struct em_trace *t, struct em_why *why) EM_MUST_CHECK;
+void trace_places_free(struct em_trace *t);
+struct trace_place *trace_place_new(struct em_trace *t);          /* NULL: no memory */
+void trace_place_drop(struct em_trace *t, struct trace_place *p); /* from memory only */
+void trace_places_tidy(struct em_trace *t);
+
+/* trace.c */
+bool trace_begin(struct em_trace *t); /* opens the turn's transaction; false: broken */
+void trace_break(struct em_trace *t, const char *what);
+
+static inline uint64_t trace_lag(const struct trace_file *f)
+{
+    return (f->state == TRACE_ACTIVE && f->size > f->pushed) ? f->size - f->pushed
+           : f->state == TRACE_FRESH                         ? f->size
+                                                             : 0;
+}
+
+#endif

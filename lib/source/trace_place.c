@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The places of a trace source: loaded from the store, forgotten when their files are long gone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/follow.h"
+
+struct trace_place *trace_place_new(struct em_trace *t)
+{
+    struct trace_place *p;
+
+    if (t->places_n == t->places_room) {
+        size_t room = t->places_room ? t->places_room * 2 : 16;
+        struct trace_place **bigger = realloc(t->place, room * sizeof(*bigger));
+
+        if (!bigger)
+            return NULL;
+        t->place = bigger;
+        t->places_room = room;
+    }
+    if ((p = calloc(1, sizeof *p)))
+        t->place[t->places_n++] = p;
+    return p;
+}
+
+static void place_free(struct trace_place *p)
+{
+    free(p->path);
+    free(p);
+}
+
+void trace_places_free(struct em_trace *t)
+{
+    for (size_t i = 0; i < t->places_n; i++)
+        place_free(t->place[i]);
+    free(t->place);
+    t->place = NULL;
+    t->places_n = t->places_room = 0;
+}
+
+static bool load(void *arg, int64_t id, const struct em_position *at)
+{
+    struct em_trace *t = arg;
+    struct trace_place *p = trace_place_new(t);
+
+    if (!p || !(p->path = strdup(at->path))) {
+        t->broken = true; /* the load has not all of them */
+        return false;
+    }
+    p->id = id;
+    p->mark = at->mark;
+    p->device = at->device;
+    p->inode = at->inode;
+    p->head_hash = at->head_hash;
+    p->head_size = at->head_size;
+    p->tail_hash = at->tail_hash;
+    p->tail_size = at->tail_size;
+    p->seen_us = at->seen_us;
+    p->ended = at->ended;
+    return true;
+}
+
+int trace_places_load(struct em_trace *t, struct em_why *why)
+{
+    int err;
+
+    trace_places_free(t);
+    t->broken = false;
+    if ((err = em_store_positions(t->store, t->source, load, t, why)) == 0 && t->broken)
+        err = em_fail(why, EM_ERR_MEMORY, "source %s: no memory for its read positions", t->name);
+    t->broken = false;
+    return err;
+}
+
+void trace_place_drop(struct em_trace *t, struct trace_place *p)
+{
+    for (size_t i = 0; i < t->places_n; i++)
+        if (t->place[i] == p) {
+            t->place[i] = t->place[--t->places_n];
+            place_free(p);
+            return;
+        }
+}
+
+static bool gone_for_good(const struct em_trace *t, const struct trace_place *p, int64_t now_us)
+{
+    if (p->owner || p->head_size == 0)
+        return false;
+    return now_us - p->seen_us > TRACE_FORGET_US || (p->ended && t->places_n > TRACE_PLACES_TIDY);
+}
+
+/* Forgets the places that no file needs. In the turn's transaction. */
+void trace_places_tidy(struct em_trace *t)
+{
+    int64_t now_us = em_wall_us(t->clock);
+
+    for (size_t i = t->places_n; i-- > 0;) {
+        struct trace_place *p = t->place[i];
+
+        if (!gone_for_good(t, p, now_us))
+            continue;
+        if (!trace_begin(t))
+            return;
+        if (p->id && em_store_position_delete(t->store, p->id, &t->why) != 0) {
+            t->broken = true;
+            return;
+        }
+        trace_place_drop(t, p);
+    }
+}

@@ -1,0 +1,966 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The trace source: every message that is written is counted once, whatever happens to the files and whenever the daemon is down.
+ *
+ * The clock is moved by hand and only timers and inotify drive the source, so that seconds take no time. A scenario is a few steps;
+ * each is done in every one of four ways (see enum way): every fifth of all combinations, or with EM_ALL set in the environment all of
+ * them (a minute: closing an inotify descriptor waits for the kernel).
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "harness.h"
+#include "net/net_ops.h"
+#include "source/follow.h"
+#include "store/state.h"
+
+/* --- a network of timers and watches, with a clock that the test moves --------------------------------------------- */
+
+enum { OBJECTS_MAX = 8 };
+
+struct play_timer {
+    struct em_timer is;
+    void (*fire)(void *arg);
+    void *arg;
+    int64_t deadline_us; /* 0: stopped */
+};
+struct play_watch {
+    struct em_watch is;
+    int fd;
+    void (*readable)(void *arg);
+    void *arg;
+};
+
+static struct em_clock_fake moved;
+static struct em_clock test_clock;
+static struct play_timer *timers[OBJECTS_MAX];
+static struct play_watch *watches[OBJECTS_MAX];
+static unsigned turns;
+static const struct em_net_ops play_ops;
+static struct em_net play = { &play_ops };
+
+static const struct em_clock *play_clock(struct em_net *n)
+{
+    (void)n;
+    return &test_clock;
+}
+
+static struct em_timer *play_timer_new(struct em_net *n, void (*fire)(void *arg), void *arg)
+{
+    struct play_timer *t = calloc(1, sizeof *t);
+    size_t i = 0;
+
+    (void)n;
+    ck_assert_ptr_nonnull(t);
+    *t = (struct play_timer) { { &play_ops }, fire, arg, 0 };
+    while (timers[i])
+        i++;
+    timers[i] = t;
+    return &t->is;
+}
+
+static void play_timer_at(struct em_timer *t, int64_t deadline_us)
+{
+    ((struct play_timer *)t)->deadline_us = deadline_us > 0 ? deadline_us : 1;
+}
+
+static void play_timer_stop(struct em_timer *t)
+{
+    ((struct play_timer *)t)->deadline_us = 0;
+}
+
+static void play_timer_free(struct em_timer *t)
+{
+    for (size_t i = 0; i < OBJECTS_MAX; i++)
+        if (timers[i] == (struct play_timer *)t)
+            timers[i] = NULL;
+    free(t);
+}
+
+static struct em_watch *play_watch_new(struct em_net *n, int fd, void (*readable)(void *arg), void *arg)
+{
+    struct play_watch *w = calloc(1, sizeof *w);
+    size_t i = 0;
+
+    (void)n;
+    ck_assert_ptr_nonnull(w);
+    *w = (struct play_watch) { { &play_ops }, fd, readable, arg };
+    while (watches[i])
+        i++;
+    watches[i] = w;
+    return &w->is;
+}
+
+static void play_watch_free(struct em_watch *w)
+{
+    for (size_t i = 0; i < OBJECTS_MAX; i++)
+        if (watches[i] == (struct play_watch *)w)
+            watches[i] = NULL;
+    free(w);
+}
+
+static const struct em_net_ops play_ops = { .clock = play_clock,
+                                            .timer_new = play_timer_new,
+                                            .timer_at = play_timer_at,
+                                            .timer_stop = play_timer_stop,
+                                            .timer_free = play_timer_free,
+                                            .watch = play_watch_new,
+                                            .watch_free = play_watch_free };
+
+/* One turn of the loop: what is readable, then the timers that are due. */
+static void play_turn(void)
+{
+    for (size_t i = 0; i < OBJECTS_MAX; i++)
+        if (watches[i]) {
+            struct pollfd p = { .fd = watches[i]->fd, .events = POLLIN };
+
+            if (poll(&p, 1, 0) == 1)
+                watches[i]->readable(watches[i]->arg);
+        }
+    for (size_t i = 0; i < OBJECTS_MAX; i++)
+        if (timers[i] && timers[i]->deadline_us && timers[i]->deadline_us <= moved.mono) {
+            timers[i]->deadline_us = 0;
+            turns++;
+            timers[i]->fire(timers[i]->arg);
+        }
+}
+
+/* --- the daemon under test, and the writer ------------------------------------------------------------------------- */
+
+static char dir[64], database_dir[64], database[96];
+static struct em_store *store;
+static struct em_trace *trace;
+static const char *patterns[4];
+static size_t patterns_n;
+static bool from_start = true;
+static struct em_why why;
+static uint64_t written, written_bytes; /* messages; bytes */
+
+#define OK(call)                                                                                             \
+    do {                                                                                                     \
+        int err_ = (call);                                                                                   \
+        ck_assert_msg(err_ == 0, "%s: %s: %s", #call, em_err_text(err_), why.text);                          \
+    } while (0)
+
+/* A path in the test's directory; a few live at a time. */
+static const char *at(const char *name)
+{
+    static char room[8][160];
+    static unsigned next;
+    char *to = room[next++ % 8];
+
+    snprintf(to, sizeof room[0], "%s/%s", dir, name);
+    return to;
+}
+
+static void up(void)
+{
+    const struct em_trace_conf conf = { "fe01", patterns, patterns_n, from_start };
+
+    if (trace)
+        return;
+    OK(em_store_open(database, &test_clock, &store, &why));
+    OK(em_trace_start(&play, store, 1, &conf, NULL, NULL, &trace, &why));
+}
+
+static void down(void)
+{
+    em_trace_stop(trace);
+    em_store_close(store);
+    trace = NULL;
+    store = NULL;
+}
+
+static void pattern(const char *p)
+{
+    ck_assert_uint_lt(patterns_n, sizeof patterns / sizeof *patterns);
+    patterns[patterns_n++] = strdup(at(p));
+}
+
+static void setup(void)
+{
+    memcpy(dir, "/tmp/em-trace-XXXXXX", sizeof "/tmp/em-trace-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chmod(dir, 0755), 0);
+    ck_assert_int_eq(mkdir(at("logs"), 0755), 0);
+    memcpy(database_dir,
+           access("/dev/shm", W_OK) == 0 ? "/dev/shm/em-trace-XXXXXX" : "/tmp/em-tracedb-XXXXXX",
+           sizeof "/dev/shm/em-trace-XXXXXX"); /* where nothing waits for a disk */
+    ck_assert_ptr_nonnull(mkdtemp(database_dir));
+    snprintf(database, sizeof database, "%s/em.db", database_dir);
+    moved = (struct em_clock_fake) { .mono = 1000000, .wall = em_wall_us(&em_clock_system), .seed = 1 };
+    test_clock = em_clock_fake(&moved);
+    em_log_set_level(EM_LOG_ERROR);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void teardown(void)
+{
+    if (trace)
+        down();
+    for (size_t i = 0; i < patterns_n; i++) {
+        char *p = NULL;
+
+        memcpy(&p, &patterns[i], sizeof p);
+        free(p);
+    }
+    if (getuid() == 0 && geteuid() != 0)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    ck_assert_int_eq(nftw(database_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+static struct em_totals totals(void)
+{
+    return store->now.totals;
+}
+
+static struct em_source_row row(void)
+{
+    struct em_source_row r = { 0 };
+
+    em_trace_row(trace, &r);
+    return r;
+}
+
+/* Lets time pass, at most so long, until everything written is counted. */
+static void run(int64_t most_us)
+{
+    int64_t end_us = moved.mono + most_us;
+
+    up();
+    play_turn();
+    while (moved.mono < end_us && totals().messages < written) {
+        em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
+        play_turn();
+    }
+}
+
+/* Lets time pass, and nothing may be counted twice or come too much. */
+static void check(const char *what)
+{
+    struct em_totals t;
+
+    run(8 * EM_US_PER_S);
+    ck_assert_msg(totals().messages == written, "%s: %llu messages of %llu", what,
+                  (unsigned long long)totals().messages, (unsigned long long)written);
+    for (int i = 0; i < 240; i++) { /* 12 s more */
+        em_clock_fake_advance(&moved, 50 * EM_US_PER_MS);
+        play_turn();
+    }
+    t = totals();
+    ck_assert_msg(t.messages == written && t.reports == written && t.calls == written && t.duplicates == 0 &&
+                      t.malformed == 0 && t.unkeyed == 0,
+                  "%s: %llu messages, %llu reports, %llu calls, %llu duplicates, %llu malformed of %llu",
+                  what, (unsigned long long)t.messages, (unsigned long long)t.reports,
+                  (unsigned long long)t.calls, (unsigned long long)t.duplicates,
+                  (unsigned long long)t.malformed, (unsigned long long)written);
+    ck_assert_msg(t.bytes == written_bytes, "%s: %llu bytes of %llu", what, (unsigned long long)t.bytes,
+                  (unsigned long long)written_bytes);
+}
+
+/* One message with a diagnostics header, of a call of its own. */
+static size_t message(char *to, size_t size)
+{
+    int n = snprintf(
+        to, size,
+        "TL_INFO(TF_PROTOCOL) [0]0A1C.0F24::11/23/2026-05:02:11.123.%08llx (SIPStack,SIPAdminLog::"
+        "ProtocolRecord::Flush:2387.idx(196))[1404220475]\r\n"
+        "$$begin_record\r\nTrace-Correlation-Id: 1404220475\r\nInstance-Id: %06llX\r\nDirection: incoming\r\n"
+        "Peer: 192.0.2.10:51000\r\nMessage-Type: request\r\n"
+        "Start-Line: BYE sip:alice@example.com SIP/2.0\r\n"
+        "From: <sip:bob@example.com>;tag=1\r\nTo: <sip:alice@example.com>;tag=2\r\n"
+        "CSeq: 3 BYE\r\nCall-ID: call-%llu\r\nContent-Length: 0\r\n"
+        "ms-client-diagnostics: 23; reason=\"Call failed to establish due to a media connectivity failure "
+        "when one "
+        "endpoint is internal and the other is "
+        "remote\";CalleeMediaDebug=\"application-sharing:ICEWarn=0x8000100\"\r\n"
+        "Message-Body: -\r\n$$end_record\r\n",
+        (unsigned long long)written, (unsigned long long)written, (unsigned long long)written);
+
+    written++;
+    return (size_t)n;
+}
+
+static void put_bytes(const char *path, const char *p, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, p, n), (ssize_t)n);
+    close(fd);
+}
+
+static void put_text(const char *path, const char *text)
+{
+    put_bytes(path, text, strlen(text));
+    written_bytes += strlen(text);
+}
+
+static void put(const char *name, unsigned messages)
+{
+    char text[2048];
+
+    for (unsigned i = 0; i < messages; i++) {
+        size_t n = message(text, sizeof text);
+
+        put_bytes(at(name), text, n);
+        written_bytes += n;
+    }
+}
+
+/* Everything of one file to another, new or not. */
+static void copy(const char *from, const char *to)
+{
+    static char bytes[256 * 1024];
+    int in = open(at(from), O_RDONLY | O_CLOEXEC),
+        out = open(at(to), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t n;
+
+    while ((n = read(in, bytes, sizeof bytes)) > 0)
+        ck_assert_int_eq(write(out, bytes, (size_t)n), n);
+    close(in);
+    close(out);
+}
+
+static void cut(const char *name)
+{
+    ck_assert_int_eq(truncate(at(name), 0), 0);
+}
+static void move(const char *from, const char *to)
+{
+    ck_assert_int_eq(rename(at(from), at(to)), 0);
+}
+static void delete (const char *name)
+{
+    ck_assert_int_eq(unlink(at(name)), 0);
+}
+
+/* --- scenarios ----------------------------------------------------------------------------------------------------- */
+
+/* What the daemon does while a step happens. */
+enum way {
+    READ_BEFORE,        /* it has read all, and runs */
+    NOT_READ,           /* it runs, but had no time to read what was written last */
+    READ_THEN_DOWN,     /* it has read all, and is down */
+    NOT_READ_THEN_DOWN, /* it is down, and had not read what was written last */
+    WAYS
+};
+
+static int ways; /* digits to the base WAYS, one for each step */
+
+static void step(void)
+{
+    enum way w = (enum way)(ways % WAYS);
+
+    ways /= WAYS;
+    if (w == READ_BEFORE || w == READ_THEN_DOWN)
+        run(3 * EM_US_PER_S);
+    else
+        up(); /* it was there, but no turn of the loop came */
+    if (w == READ_THEN_DOWN || w == NOT_READ_THEN_DOWN)
+        down();
+}
+
+/* The same, for steps that take unread bytes out of the world: then it must have read them. */
+static void step_read(void)
+{
+    ways = ways / WAYS * WAYS + (ways % WAYS & ~1);
+    step();
+}
+
+static void growth(void)
+{
+    char text[2048];
+    size_t n;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    step();
+    put("logs/a.log", 2);
+    put("logs/b.log", 2);
+    step();
+    n = message(text, sizeof text); /* one that comes in three pieces */
+    written--;
+    put_bytes(at("logs/b.log"), text, 100);
+    step();
+    put_bytes(at("logs/b.log"), text + 100, 500);
+    step();
+    written++;
+    put_bytes(at("logs/b.log"), text + 600, n - 600);
+    written_bytes += n;
+}
+
+static void rename_out_of_the_pattern(void)
+{
+    pattern("logs/a.log");
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    put("logs/a.log", 2);
+    step();
+    move("logs/a.log", "logs/a.old");
+    put("logs/a.old", 1); /* the writer still has it open */
+    put("logs/a.log", 2);
+    step();
+    put("logs/a.old", 1);
+    put("logs/a.log", 1);
+}
+
+static void rename_within_the_pattern(void)
+{
+    pattern("logs/a.log*");
+    put("logs/a.log", 3);
+    step();
+    move("logs/a.log", "logs/a.log.1");
+    put("logs/a.log", 2);
+    step();
+    put("logs/a.log.1", 1);
+    move("logs/a.log.1", "logs/a.log.2");
+    move("logs/a.log", "logs/a.log.1");
+    put("logs/a.log", 2);
+    step();
+    put("logs/a.log", 2);
+}
+
+static void copy_and_truncate_out_of_the_pattern(void)
+{
+    pattern("logs/a.log");
+    put("logs/a.log", 20);
+    run(3 * EM_US_PER_S);
+    put("logs/a.log", 2);
+    step();
+    copy("logs/a.log", "logs/a.copy");
+    cut("logs/a.log");
+    step();
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    put("logs/a.log", 1);
+    step();
+    copy("logs/a.log", "logs/a.copy2");
+    cut("logs/a.log");
+    put("logs/a.log", 40); /* beyond the old place */
+}
+
+static void copy_and_truncate_within_the_pattern(void)
+{
+    pattern("logs/a.*");
+    put("logs/a.log", 4);
+    step();
+    copy("logs/a.log", "logs/a.1");
+    step();
+    put("logs/a.log", 0);
+    cut("logs/a.log");
+    step();
+    put("logs/a.log", 2);
+    step();
+    move("logs/a.1", "logs/a.2");
+    copy("logs/a.log", "logs/a.1");
+    cut("logs/a.log");
+    put("logs/a.log", 9);
+}
+
+static void truncation_and_regrowth(void)
+{
+    pattern("logs/*.log");
+    put("logs/a.log", 5);
+    step_read();
+    cut("logs/a.log");
+    put("logs/a.log", 2);
+    step_read();
+    cut("logs/a.log");
+    put("logs/a.log", 7); /* longer than before */
+    step_read();
+    cut("logs/a.log");
+    step_read();
+    put("logs/a.log", 1);
+}
+
+static void same_banner_in_every_generation(void)
+{
+    static const char banner[] =
+        "TL_INFO(TF_COMPONENT) [0]0A1C.0F24::11/23/2026-05:02:11.123.00000000 (x)started\r\n";
+
+    pattern("logs/a.log");
+    put_text(at("logs/a.log"), banner);
+    put("logs/a.log", 2);
+    step_read();
+    cut("logs/a.log");
+    put_text(at("logs/a.log"), banner);
+    put("logs/a.log", 12);
+    step_read();
+    move("logs/a.log", "logs/a.old");
+    put_text(at("logs/a.log"), banner);
+    put("logs/a.log", 1);
+}
+
+static void deletion(void)
+{
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    step_read();
+    delete ("logs/a.log");
+    step_read();
+    put("logs/a.log", 2);
+    step_read();
+    delete ("logs/a.log");
+    put("logs/b.log", 2);
+}
+
+static void another_file_under_the_old_name(void)
+{
+    pattern("logs/a.log");
+    put("logs/a.log", 3);
+    step_read();
+    put("logs/new", 5);
+    move("logs/new", "logs/a.log");
+    step_read();
+    put("logs/a.log", 1);
+}
+
+static void one_file_with_many_names(void)
+{
+    pattern("logs/*.log");
+    pattern("logs/a*");
+    put("logs/a.log", 3);
+    ck_assert_int_eq(link(at("logs/a.log"), at("logs/b.log")), 0);
+    ck_assert_int_eq(symlink("a.log", at("logs/c.log")), 0);
+    ck_assert_int_eq(symlink("c.log", at("logs/d.log")), 0);
+    step();
+    put("logs/b.log", 2);
+    step();
+    delete ("logs/a.log");
+    put("logs/b.log", 1);
+    step();
+    put("logs/b.log", 1);
+}
+
+static void symlink_to_the_current_file(void)
+{
+    pattern("logs/current");
+    ck_assert_int_eq(mkdir(at("data"), 0755), 0);
+    put("data/1", 3);
+    ck_assert_int_eq(symlink("../data/1", at("logs/current")), 0);
+    run(3 * EM_US_PER_S);
+    put("data/1", 2);
+    step();
+    ck_assert_int_eq(symlink("../data/2", at("logs/next")), 0);
+    put("data/2", 2);
+    move("logs/next", "logs/current");
+    step();
+    put("data/2", 2);
+}
+
+static void a_directory_that_comes_later(void)
+{
+    pattern("later/*/x.log");
+    step();
+    ck_assert_int_eq(mkdir(at("later"), 0755), 0);
+    step();
+    ck_assert_int_eq(mkdir(at("later/on"), 0755), 0);
+    put("later/on/x.log", 2);
+    step();
+    put("later/on/x.log", 2);
+}
+
+static void a_file_that_begins_short(void)
+{
+    pattern("logs/*.log");
+    put_text(at("logs/a.log"), "x\r\n");
+    step();
+    put_text(at("logs/a.log"), "y\r\n");
+    put_text(at("logs/b.log"), "x\r\n"); /* begins like the other: not its copy */
+    step();
+    put("logs/a.log", 1);
+    put("logs/b.log", 1);
+    step();
+    put("logs/a.log", 10);
+    step();
+    put("logs/a.log", 1);
+}
+
+static void a_backup_copy(void)
+{
+    pattern("logs/*");
+    put("logs/a.log", 8);
+    run(3 * EM_US_PER_S);
+    copy("logs/a.log", "logs/a.log.backup");
+    step();
+    put("logs/a.log", 2);
+    ways *=
+        WAYS; /* READ_BEFORE: a shorter copy of what vanished while we were down is a file like any other */
+    step();
+    delete ("logs/a.log");
+}
+
+static void a_file_moved_to_another_device(void) /* to another inode with another name: content alone tells */
+{
+    pattern("logs/*.log");
+    put("logs/a.log", 8);
+    step_read();
+    copy("logs/a.log", "logs/b.log");
+    delete ("logs/a.log");
+    put("logs/b.log", 2);
+    step();
+    put("logs/b.log", 2);
+}
+
+static const struct {
+    const char *name;
+    void (*go)(void);
+    int steps;
+} scenarios[] = {
+    { "growth", growth, 4 },
+    { "rename out of the pattern", rename_out_of_the_pattern, 2 },
+    { "rename within the pattern", rename_within_the_pattern, 3 },
+    { "copy and truncate out of the pattern", copy_and_truncate_out_of_the_pattern, 3 },
+    { "copy and truncate within the pattern", copy_and_truncate_within_the_pattern, 4 },
+    { "truncation and regrowth", truncation_and_regrowth, 4 },
+    { "same banner in every generation", same_banner_in_every_generation, 2 },
+    { "deletion", deletion, 3 },
+    { "another file under the old name", another_file_under_the_old_name, 2 },
+    { "one file with many names", one_file_with_many_names, 3 },
+    { "symbolic link to the current file", symlink_to_the_current_file, 2 },
+    { "a directory that comes later", a_directory_that_comes_later, 3 },
+    { "a file that begins short", a_file_that_begins_short, 4 },
+    { "a backup copy", a_backup_copy, 1 },
+    { "a file moved to another device", a_file_moved_to_another_device, 2 },
+};
+
+START_TEST(every_message_once)
+{
+    int combinations = 1, stride = getenv("EM_ALL") || scenarios[_i].steps < 3 ? 1 : 5;
+
+    for (int i = 0; i < scenarios[_i].steps; i++)
+        combinations *= WAYS;
+    for (int c = 0; c < combinations; c += stride) {
+        char what[128];
+
+        setup();
+        written = written_bytes = 0;
+        patterns_n = 0;
+        ways = c;
+        snprintf(what, sizeof what, "%s, ways %d", scenarios[_i].name, c);
+        scenarios[_i].go();
+        check(what);
+        down();
+        check(what); /* and once more after a restart at rest */
+        teardown();
+    }
+}
+END_TEST
+
+/* --- single cases --------------------------------------------------------------------------------------------------- */
+
+static void fresh(void)
+{
+    setup();
+    written = written_bytes = 0;
+    patterns_n = 0;
+    from_start = true;
+}
+
+/* Runs until the source says so, at most 10 s. */
+static struct em_source_row until(enum em_source_state state)
+{
+    for (int i = 0; i < 1000 && row().state != state; i++) {
+        em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
+        play_turn();
+    }
+    ck_assert_msg(row().state == state, "state %s, not %s: %s",
+                  em_name_of(&em_source_state_names, row().state), em_name_of(&em_source_state_names, state),
+                  row().error);
+    return row();
+}
+
+START_TEST(the_row_tells_how_it_is)
+{
+    struct em_source_row r;
+
+    pattern("logs/*.log");
+    pattern("more/*.txt");
+    up();
+    ck_assert_uint_eq(row().state, EM_SOURCE_STARTING);
+    r = until(EM_SOURCE_WAITING);
+    ck_assert_ptr_nonnull(strstr(r.location, "/logs/*.log "));
+    ck_assert_uint_eq(r.files, 0);
+    put("logs/a.log", 2);
+    r = until(EM_SOURCE_CURRENT);
+    ck_assert_uint_eq(r.files, 1);
+    ck_assert_uint_eq(r.lag_bytes, 0);
+    ck_assert_str_eq(r.error, "");
+    check("row");
+}
+END_TEST
+
+START_TEST(a_turn_is_bounded)
+{
+    unsigned before;
+
+    pattern("logs/*.log");
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "logs/%d.log", i);
+        put(name, 400);
+    }
+    up();
+    play_turn();
+    ck_assert_uint_eq(row().state, EM_SOURCE_READING);
+    ck_assert_uint_gt(row().lag_bytes, written_bytes / 2);
+    ck_assert_uint_le(totals().bytes, EM_TRACE_TURN_BYTES);
+    before = turns;
+    while (row().lag_bytes > 0)
+        play_turn(); /* without any time passing */
+    ck_assert_uint_ge((turns - before + 2) * (uint64_t)EM_TRACE_TURN_BYTES, written_bytes);
+    check("bounded");
+}
+END_TEST
+
+START_TEST(growth_is_committed_at_most_20_times_a_second)
+{
+    unsigned before;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 1);
+    run(3 * EM_US_PER_S);
+    before = turns;
+    for (int i = 0; i < 1000; i++) {
+        put("logs/a.log", 1);
+        em_clock_fake_advance(&moved, EM_US_PER_MS);
+        play_turn();
+    }
+    ck_assert_uint_le(turns - before, 22);
+    ck_assert_uint_ge(totals().messages, 900);
+    check("throttled");
+}
+END_TEST
+
+START_TEST(old_files_when_only_new_text_is_wanted)
+{
+    pattern("logs/*.log");
+    from_start = false;
+    put("logs/a.log", 5);
+    put("logs/b.log", 5);
+    written = written_bytes = 0;
+    up();
+    (void)until(EM_SOURCE_CURRENT);
+    check("nothing");
+    put("logs/a.log", 0);
+    down();
+    {
+        char text[2048];
+        size_t n;
+
+        written = 100; /* Call-IDs of their own */
+        n = message(text, sizeof text);
+        put_bytes(at("logs/a.log"), text, n);
+        put_bytes(at("logs/c.log"), text, n); /* came while we were down: all of it is new */
+        up();
+        (void)until(EM_SOURCE_CURRENT);
+        written = 2;
+        run(8 * EM_US_PER_S);
+        ck_assert_uint_eq(totals().messages, 2);
+        ck_assert_uint_eq(totals().calls, 1);
+        ck_assert_uint_eq(totals().bytes, 2 * n);
+    }
+}
+END_TEST
+
+START_TEST(an_unreadable_file_is_tried_again)
+{
+    struct em_source_row r;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 2);
+    ck_assert_int_eq(chmod(at("logs/a.log"), 0), 0);
+    ck_assert_int_eq(chmod(database_dir, 0777), 0);
+    if (geteuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+    up();
+    r = until(EM_SOURCE_FAILED);
+    ck_assert_msg(strstr(r.error, "a.log") && strstr(r.error, "Permission denied"), "%s", r.error);
+    if (getuid() == 0)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(at("logs/a.log"), 0644), 0);
+    if (getuid() == 0)
+        ck_assert_int_eq(seteuid(65534), 0);
+    r = until(EM_SOURCE_CURRENT);
+    ck_assert_str_eq(r.error, "");
+    check("unreadable");
+}
+END_TEST
+
+START_TEST(a_binary_file_is_refused_until_it_changes)
+{
+    static const char binary[100000] = { '\x7f', 'E', 'L', 'F', 1, 2, 3 };
+    struct em_source_row r;
+
+    pattern("logs/*");
+    put_bytes(at("logs/a.etl"), binary, sizeof binary);
+    put("logs/b.log", 2);
+    up();
+    (void)until(EM_SOURCE_CURRENT);
+    run(3 * EM_US_PER_S);
+    r = row();
+    ck_assert_msg(strstr(r.error, "a.etl"), "%s", r.error);
+    ck_assert_uint_eq(r.files, 1);
+    ck_assert_uint_eq(totals().bytes, written_bytes);
+    put_bytes(at("logs/c.bin"), binary, 100); /* too short to be decided upon at once */
+    run(8 * EM_US_PER_S);
+    (void)until(EM_SOURCE_CURRENT);
+    for (int i = 0; i < 300; i++) {
+        em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
+        play_turn();
+    }
+    ck_assert_uint_eq(row().files, 1);
+    delete ("logs/c.bin");
+    cut("logs/a.etl");
+    put("logs/a.etl", 2);
+    check("refused");
+    ck_assert_str_eq(row().error, "");
+}
+END_TEST
+
+START_TEST(the_last_message_of_a_quiet_file_is_reported)
+{
+    static const char text[] = "2026/11/23 05:02:11.123456 192.0.2.10:5060 -> 192.0.2.20:5060\n"
+                               "BYE sip:alice@example.com SIP/2.0\nCall-ID: quiet\nCSeq: 3 BYE\n"
+                               "ms-client-diagnostics: 23; reason=\"x\"\nContent-Length: 0\n\n";
+
+    pattern("logs/*.log");
+    up();
+    put_text(at("logs/a.log"), text);
+    for (int i = 0; i < 190; i++) {
+        em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
+        play_turn();
+    }
+    ck_assert_uint_eq(totals().reports, 0);
+    for (int i = 0; i < 60; i++) {
+        em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
+        play_turn();
+    }
+    ck_assert_uint_eq(totals().reports, 1);
+    put_text(at("logs/a.log"), text);
+    written = 2;
+    run(8 * EM_US_PER_S);
+    ck_assert_uint_eq(totals().reports, 2);
+    ck_assert_uint_eq(totals().duplicates, 1);
+}
+END_TEST
+
+static void limit_pages(int pages)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "PRAGMA max_page_count = %d", pages);
+    ck_assert_int_eq(sqlite3_exec(store->db.sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+START_TEST(a_full_database_stops_reading_and_nothing_is_lost)
+{
+    struct em_source_row r;
+    uint64_t before;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    put("logs/b.log", 1);
+    run(3 * EM_US_PER_S);
+    limit_pages(40);
+    put("logs/a.log", 300);
+    put("logs/b.log", 300);
+    r = until(EM_SOURCE_FAILED);
+    ck_assert_msg(strstr(r.error, "full"), "%s", r.error);
+    before = totals().messages;
+    ck_assert_uint_lt(before, written);
+    move("logs/a.log", "logs/a.old"); /* meanwhile the world goes on */
+    put("logs/a.log", 3);
+    delete ("logs/b.log");
+    run(5 * EM_US_PER_S);
+    ck_assert_uint_eq(row().state, EM_SOURCE_FAILED);
+    limit_pages(100000);
+    (void)until(EM_SOURCE_CURRENT);
+    check("full");
+}
+END_TEST
+
+START_TEST(more_files_than_can_be_followed)
+{
+    pattern("logs/*.log");
+    for (int i = 0; i < EM_TRACE_FILES_MAX + 1; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "logs/%04d.log", i);
+        if (i < EM_TRACE_FILES_MAX)
+            put(name, 1);
+        else
+            put_bytes(at(name), "x", 1);
+    }
+    up();
+    run(8 * EM_US_PER_S);
+    ck_assert_uint_eq(totals().messages, EM_TRACE_FILES_MAX);
+    ck_assert_uint_eq(row().files, EM_TRACE_FILES_MAX);
+    ck_assert_msg(strstr(row().error, "more files"), "%s", row().error);
+}
+END_TEST
+
+START_TEST(quiet_files_are_closed_and_opened_again)
+{
+    pattern("logs/*.log");
+    put("logs/a.log", 2);
+    run(3 * EM_US_PER_S);
+    em_clock_fake_advance(&moved, 100 * EM_US_PER_S);
+    play_turn();
+    ck_assert_uint_eq(trace->files_n, 1);
+    ck_assert_int_eq(trace->file[0]->state, TRACE_RESTING);
+    ck_assert_int_eq(trace->file[0]->fd, -1);
+    put("logs/a.log", 1);
+    check("resting");
+    em_clock_fake_advance(&moved, 100 * EM_US_PER_S);
+    play_turn();
+    put("logs/a.log", 1);
+    move("logs/a.log", "logs/gone"); /* while it was closed */
+    put("logs/a.log", 1);
+    check("renamed at rest");
+    em_clock_fake_advance(&moved, 100 * EM_US_PER_S);
+    play_turn();
+    put("logs/a.log", 1);
+    copy("logs/a.log", "logs/copied");
+    cut("logs/a.log");
+    put("logs/a.log", 1);
+    check("truncated at rest");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = em_case("files");
+
+    tcase_add_loop_test(t, every_message_once, 0, (int)(sizeof scenarios / sizeof *scenarios));
+    t = em_case("cases");
+    tcase_add_checked_fixture(t, fresh, teardown);
+    tcase_add_test(t, the_row_tells_how_it_is);
+    tcase_add_test(t, a_turn_is_bounded);
+    tcase_add_test(t, growth_is_committed_at_most_20_times_a_second);
+    tcase_add_test(t, old_files_when_only_new_text_is_wanted);
+    tcase_add_test(t, an_unreadable_file_is_tried_again);
+    tcase_add_test(t, a_binary_file_is_refused_until_it_changes);
+    tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
+    tcase_add_test(t, a_full_database_stops_reading_and_nothing_is_lost);
+    tcase_add_test(t, more_files_than_can_be_followed);
+    tcase_add_test(t, quiet_files_are_closed_and_opened_again);
+    return em_run();
+}
