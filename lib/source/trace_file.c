@@ -168,8 +168,10 @@ static bool recent_add(struct trace_file *f, const uint8_t *p, size_t n, uint64_
         f->recent_n < f->recent_room / 4) { /* most files have little pending */
         uint8_t *smaller = realloc(f->recent, f->recent_n + EM_TAIL_MAX);
 
-        f->recent_room = smaller ? f->recent_n + EM_TAIL_MAX : f->recent_room;
-        f->recent = smaller ? smaller : f->recent;
+        if (smaller) {
+            f->recent = smaller;
+            f->recent_room = f->recent_n + EM_TAIL_MAX;
+        }
     }
     return true;
 }

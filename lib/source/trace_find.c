@@ -139,7 +139,7 @@ static size_t watch_dirs(struct em_trace *t, const char *pattern, int *wd, size_
 
 static void watch_all(struct em_trace *t)
 {
-    int wd[TRACE_DIRS_MAX];
+    int wd[TRACE_DIRS_MAX] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < t->patterns_n; i++)
