@@ -119,7 +119,7 @@ struct slice em_diag_clean(struct slice raw, struct buf *to)
             buf_u8(to, (uint8_t)raw.p[0]);
         }
     }
-    return (struct slice) { (const char *)to->p + start, to->n - start };
+    return to->p ? (struct slice) { (const char *)to->p + start, to->n - start } : SLICE("");
 }
 
 /* --- header names ------------------------------------------------------------------------------------------------- */
