@@ -21,6 +21,7 @@ static const struct em_opt options[] = {
     { "port", 'p', EM_OPT_UINT, "PORT", "161", 1, 65535, offsetof(struct conf, port), "SNMP port" },
     O("socket", 'S', TEXT, "PATH", NULL, socket, "Ask the daemon on this machine by its control socket"),
     O("probe", 0, LIST, "URI", NULL, probes, "Test URI from here, without a daemon; repeatable"),
+    O("scan", 0, LIST, "FILE", NULL, scans, "Count the calls of a trace, without a daemon; repeatable"),
     O("warning", 'w', LIST, "RANGE", NULL, warn, "Range, or METRIC=RANGE; repeatable"),
     O("critical", 'c', LIST, "RANGE", NULL, crit, "Range, or METRIC=RANGE; repeatable"),
     O("window", 0, TEXT, "TIME", "1h", window_name, "Count calls of the last 5m, 1h or 1d"),
@@ -60,7 +61,7 @@ static const struct em_opt options[] = {
 
 const struct em_opt_program conf_program = {
     .name = "check_edge_media",
-    .usage = "-H HOST or --socket=PATH or --probe=URI [OPTION]...",
+    .usage = "{-H HOST, --socket=PATH, --probe=URI, --scan=FILE} ...",
     .summary = "Tells whether the media of calls gets through an edge.",
     .options = options,
     .notes = "METRIC: code23, tcp-nat, code23-tcp-nat, failures (calls), down (checks), rtt\n"
@@ -206,26 +207,36 @@ static int read_secrets(struct conf *c, struct em_why *why)
     return err;
 }
 
-static int check_origin(struct conf *c, struct em_why *why)
+/* The modes that an origin can answer. */
+static int check_mode(struct conf *c, struct em_why *why)
 {
-    int given = (c->host != NULL) + (c->socket != NULL) + (c->probes.n > 0);
+    const struct mode_def *mode = &mode_defs[c->mode];
+    bool fits = c->origin == ORIGIN_PROBE ? mode->checks : c->origin == ORIGIN_SCAN ? mode->calls : true;
 
-    if (given == 0)
-        return em_fail(why, EM_ERR_INPUT, "say where to look: -H HOST, --socket=PATH or --probe=URI");
-    if (given > 1)
-        return em_fail(why, EM_ERR_INPUT, "only one of -H, --socket and --probe can be given");
-    c->origin = c->host ? ORIGIN_SNMP : c->socket ? ORIGIN_SOCKET : ORIGIN_PROBE;
-    if (c->origin == ORIGIN_PROBE && mode_defs[c->mode].calls && c->mode != MODE_ALL)
-        return em_fail(why, EM_ERR_INPUT, "mode %s needs a daemon: give -H or --socket in place of --probe",
-                       c->mode_name);
-    if (c->origin == ORIGIN_PROBE && c->mode == MODE_SOURCES)
-        return em_fail(why, EM_ERR_INPUT,
-                       "mode sources needs a daemon: give -H or --socket in place of --probe");
+    if (!fits)
+        return em_fail(why, EM_ERR_INPUT, "mode %s needs a daemon: give -H or --socket in place of --%s",
+                       c->mode_name, c->origin == ORIGIN_PROBE ? "probe" : "scan");
     if (c->origin == ORIGIN_PROBE)
         c->mode = MODE_PORTS;
+    return 0;
+}
+
+static int check_origin(struct conf *c, struct em_why *why)
+{
+    int given = (c->host != NULL) + (c->socket != NULL) + (c->probes.n > 0) + (c->scans.n > 0);
+
+    if (given == 0)
+        return em_fail(why, EM_ERR_INPUT,
+                       "say where to look: -H HOST, --socket=PATH, --probe=URI or --scan=FILE");
+    if (given > 1)
+        return em_fail(why, EM_ERR_INPUT, "only one of -H, --socket, --probe and --scan can be given");
     if (c->ipv4 && c->ipv6)
         return em_fail(why, EM_ERR_INPUT, "only one of -4 and -6 can be given");
-    return 0;
+    c->origin = c->host          ? ORIGIN_SNMP
+                : c->socket      ? ORIGIN_SOCKET
+                : c->scans.n > 0 ? ORIGIN_SCAN
+                                 : ORIGIN_PROBE;
+    return check_mode(c, why);
 }
 
 /* SNMPv3 is meant when anything of it is given. */

@@ -10,7 +10,7 @@
 #include "plugins/state.h"
 #include "probe/probe.h"
 
-enum origin { ORIGIN_SNMP, ORIGIN_SOCKET, ORIGIN_PROBE };
+enum origin { ORIGIN_SNMP, ORIGIN_SOCKET, ORIGIN_PROBE, ORIGIN_SCAN };
 
 struct conf {
     /* as typed */
@@ -19,7 +19,7 @@ struct conf {
     const char *community, *community_file, *auth_password, *auth_file, *priv_password, *priv_file;
     const char *password_file, *secret_file, *silence_name, *perfdata;
     uint64_t port;
-    struct em_opt_list probes, warn, crit, edges, checks;
+    struct em_opt_list probes, scans, warn, crit, edges, checks;
     struct em_port_range source_ports;
     bool total, ipv4, ipv6;
     int64_t timeout_us, per_us, max_age_us;

@@ -20,7 +20,7 @@ struct fact_rows {
 };
 
 struct facts {
-    bool have_calls, have_checks, have_sources;
+    bool have_calls, have_windows, have_checks, have_sources; /* calls: totals */
     struct em_totals totals;
     struct em_windows windows;
     struct em_daemon daemon;

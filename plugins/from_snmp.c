@@ -330,7 +330,7 @@ int source_snmp(const struct conf *c, struct facts *f, struct em_why *why)
     if (err == 0 && mode->sources)
         err = walk(&s, &f->sources, fact_source_fields, why);
     snmp_session_close(&s);
-    f->have_calls = mode->calls;
+    f->have_calls = f->have_windows = mode->calls;
     f->have_checks = mode->checks;
     f->have_sources = mode->sources;
     return err;

@@ -48,20 +48,20 @@ static void duration_text(int64_t us, struct buf *to)
 
 static struct numbers numbers_of(const struct conf *c, const struct facts *f, const struct history *h)
 {
-    struct numbers n = { .total = c->total };
+    struct numbers n = { .total = c->total || !(f->have_windows || (h && h->known)) };
     struct buf basis = buf_over(n.basis, sizeof n.basis);
 
     for (size_t m = 0; m < CALL_METRICS; m++) {
         uint64_t total = member(&f->totals, metric_defs[m].total);
 
-        if (c->total)
+        if (n.total)
             n.v[m] = (double)total;
         else if (h && h->known)
             n.v[m] = (double)h->increase[m] * ((double)c->per_us / (double)h->elapsed_us);
         else
             n.v[m] = (double)member(&f->windows, metric_defs[m].window[c->window]);
     }
-    if (c->total)
+    if (n.total)
         buf_text(&basis, "in total");
     else if (h && h->known) {
         buf_text(&basis, "per ");

@@ -39,9 +39,11 @@ static void usage_exit(struct report *r, const struct em_why *why)
 
 static int fetch(const struct conf *c, struct facts *f, struct em_why *why)
 {
-    static int (*const sources[])(const struct conf *, struct facts *, struct em_why *) = {
-        [ORIGIN_SNMP] = source_snmp, [ORIGIN_SOCKET] = source_socket, [ORIGIN_PROBE] = source_probe
-    };
+    static int (*const sources[])(const struct conf *, struct facts *,
+                                  struct em_why *) = { [ORIGIN_SNMP] = source_snmp,
+                                                       [ORIGIN_SOCKET] = source_socket,
+                                                       [ORIGIN_PROBE] = source_probe,
+                                                       [ORIGIN_SCAN] = source_scan };
 
     return sources[c->origin](c, f, why);
 }

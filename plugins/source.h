@@ -13,6 +13,7 @@
 
 int source_snmp(const struct conf *c, struct facts *f, struct em_why *why) EM_MUST_CHECK;
 int source_socket(const struct conf *c, struct facts *f, struct em_why *why) EM_MUST_CHECK;
+int source_scan(const struct conf *c, struct facts *f, struct em_why *why) EM_MUST_CHECK;
 int source_probe(const struct conf *c, struct facts *f, struct em_why *why) EM_MUST_CHECK;
 
 /* The text of /api/v1/status into facts; what source_socket does with the answer. Pure. */

@@ -814,6 +814,33 @@ def test_probe():
             expect("probe1" in p, f"{p}")
 
 
+def test_scan():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-plugin-") as d:
+        one, two, state = Trace(f"{d}/one.log"), Trace(f"{d}/two.log"), f"{d}/state"
+        for call, ice in (("a@x", "0x8000100"), ("b@x", "0x12b"), ("b@x", "0x12b"), ("c@x", "0x1")):
+            one.fail(call, ice=ice)
+        two.fail("c@x", ice="0x1")
+        files = [f"--scan={one.path}", f"--scan={two.path}"]
+        p = perfdata(run(*files, "-m", "code23", status=WARNING, says="3 code-23 calls in total, 2 with TCP NAT failure")[0])
+        expect(p["code23_total"] == (3, "c", "0", "5", "0"), f"{p}")
+        run(*files, "-w", "code23=3", status=OK, says="3 code-23 calls in total")
+        args = [*files, "-m", "code23", f"--state={state}", "-w", "5"]
+        run(*args, status=OK, says="3 code-23 calls in total, 2 with TCP NAT failure; first run")
+        later(state, 1800)
+        run(*args, status=OK, says="0 code-23 calls per hour")
+        later(state, 1800)
+        for n in range(4):
+            two.fail(f"new{n}@x")
+        run(*args, status=WARNING, says="code-23 calls per hour")
+        run(files[0], *args[2:], status=OK, says="another target")
+        run("--scan=/nonexistent", "-m", "code23", status=UNKNOWN, says="cannot read /nonexistent")
+        run(f"--scan={d}", "-m", "code23", status=UNKNOWN)
+        run(*files, "-m", "ports", status=UNKNOWN, says="needs a daemon", lines=None)
+        with open(f"{d}/random", "wb") as f:
+            f.write(os.urandom(100000))
+        run(f"--scan={d}/random", "-m", "code23", status=None)
+
+
 # --- the process itself ------------------------------------------------------------------------------------------------------
 
 def waiting_plugin(server):

@@ -393,6 +393,7 @@ START_TEST(command_lines)
         { "-H h -C -v -m code23", "2c", 0, MODE_CODE_23, ORIGIN_SNMP },
         { "--community -v -H h", "2c", 0, MODE_ALL, ORIGIN_SNMP },
         { "--socket=/s --mode=tcp-nat", NULL, 0, MODE_TCP_NAT, ORIGIN_SOCKET },
+        { "--scan a --scan b -m failures", NULL, 0, MODE_FAILURES, ORIGIN_SCAN },
         { "--probe tcp:h:1 --probe=tcp:h:2", NULL, 0, MODE_PORTS, ORIGIN_PROBE },
     };
 
@@ -431,6 +432,9 @@ START_TEST(command_lines_refused)
         "-H h -m code23 -w x",
         "--probe tcp:h:1 -m code23",
         "--probe tcp:h:1 -m sources",
+        "--scan f -m ports",
+        "--scan f -m sources",
+        "--scan f --probe tcp:h:1",
         "-H h --community-file /nonexistent/file",
         "--probe tcp:h:1 --password-file a --secret-file b",
     };
@@ -529,7 +533,7 @@ static const char *judged(const char *line, struct facts *f, const struct histor
     const char *text;
     struct conf *c = conf_of(line);
 
-    f->have_calls = mode_defs[c->mode].calls;
+    f->have_calls = f->have_windows = mode_defs[c->mode].calls;
     f->have_checks = mode_defs[c->mode].checks;
     f->have_sources = mode_defs[c->mode].sources;
     report_init(&r);
