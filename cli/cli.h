@@ -28,7 +28,7 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* returns an enum cli_exit; argv[0] is the subcommand */
 };
 
-extern const struct cli_command cli_decode, cli_probe, cli_respond, cli_status, cli_failures;
+extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_respond, cli_status, cli_failures;
 
 /* Reads the options. CLI_GOOD: go on, *first is the first operand. Otherwise *done is true and the return value is the exit status:
  * help or version was printed, or a wrong usage was told. */

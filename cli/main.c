@@ -11,8 +11,8 @@
 
 #include "base/esc.h"
 
-static const struct cli_command *const commands[] = { &cli_decode, &cli_probe, &cli_respond, &cli_status,
-                                                      &cli_failures };
+static const struct cli_command *const commands[] = { &cli_decode,  &cli_scan,   &cli_probe,
+                                                      &cli_respond, &cli_status, &cli_failures };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(void)

@@ -15,9 +15,9 @@
 #include "evidence/reader.h"
 
 enum {
-    READ_SIZE = 128 * 1024,           /* at a time; stays in the second-level cache */
-    PROGRESS_EVERY = 8 * 1024 * 1024, /* bytes between two calls of progress */
-    MEMBERS_PER_CALL = 8, /* codes and reports that a call may have, on average, before the limit */
+    READ_SIZE = 128 * 1024,      /* at a time; stays in the second-level cache */
+    PROGRESS_EVERY = 256 * 1024, /* bytes between two calls of progress */
+    MEMBERS_PER_CALL = 8,        /* codes and reports that a call may have, on average, before the limit */
 };
 
 struct em_scan {

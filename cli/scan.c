@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * edgemedia scan: counts the failures in evidence files, exactly and without duplicates over all of them. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/esc.h"
+#include "evidence/count.h"
+#include "evidence/ice.h"
+#include "evidence/scan.h"
+#include "expo/expo.h"
+
+struct conf {
+    bool json, failures;
+    uint64_t jobs;
+};
+
+static const struct em_opt options[] = {
+    { "json", 'j', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, json), "Print one JSON object" },
+    { "failures", 'f', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, failures),
+      "Print one JSON object a line for each call and code instead of the totals" },
+    { "jobs", 'J', EM_OPT_UINT, "N", "1", 1, 256, offsetof(struct conf, jobs),
+      "Processors to use at most; files are read one after the other at present" },
+    { .name = NULL },
+};
+
+static const struct em_opt_program program = {
+    .name = "edgemedia scan",
+    .usage = "[OPTION]... FILE...",
+    .summary = "Counts call failures in trace files of any supported format; - is stdin.",
+    .options = options,
+    .notes = "Formats, recognised by content: OCSLogger, CLS, UCCAPI, plain SIP text.\n"
+             "Exit status: 0 no media failure, 1 there are some, 2 a file could not be read.\n\n"
+             "  edgemedia scan /var/log/sfb/*.log\n"
+             "  edgemedia scan -f *.txt | jq -r 'select(.code == 23).remote_relay'\n",
+};
+
+struct run {
+    struct conf conf;
+    struct em_scan *scan;
+    struct cli_progress progress;
+    uint64_t before; /* bytes of the files that are done */
+    struct buf line;
+    bool stopped; /* nobody reads what we print */
+};
+
+static void each_failure(void *arg, const struct em_failure_row *row)
+{
+    struct run *run = arg;
+
+    if (run->stopped)
+        return;
+    cli_progress_clear(&run->progress);
+    em_expo_failure(row, &run->line);
+    run->stopped = !cli_write(&run->line);
+}
+
+static bool each_step(void *arg, uint64_t bytes)
+{
+    struct run *run = arg;
+
+    cli_progress_at(&run->progress, run->before + bytes);
+    return !run->stopped;
+}
+
+static int scan_file(struct run *run, const char *path)
+{
+    bool standard_input = strcmp(path, "-") == 0;
+    int fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), err,
+        status = CLI_GOOD;
+    struct em_why why = { "" };
+    char shown[256];
+    struct stat st;
+
+    esc_line_into(shown, sizeof shown, slice_of(path));
+    if (fd < 0)
+        return cli_fail("%s: %s", shown, strerror(errno));
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        err = em_fail(&why, EM_ERR_INPUT, "%s: is a directory; name the files in it", shown);
+    else
+        err = em_scan_fd(run->scan, fd, standard_input ? "-" : path, each_step, run, &why);
+    cli_progress_clear(&run->progress);
+    if (err < 0 && !run->stopped)
+        status = cli_fail("%s", *why.text ? why.text : em_err_text(err));
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        run->before += (uint64_t)st.st_size;
+    if (!standard_input)
+        close(fd);
+    return status;
+}
+
+/* The sum of the sizes, or 0 when one of them cannot be known. */
+static uint64_t total_size(int n, char **paths)
+{
+    uint64_t total = 0;
+    struct stat st;
+
+    for (int i = 0; i < n; i++) {
+        if (strcmp(paths[i], "-") == 0 ? fstat(STDIN_FILENO, &st) != 0 : stat(paths[i], &st) != 0)
+            continue;
+        if (!S_ISREG(st.st_mode))
+            return 0;
+        total += (uint64_t)st.st_size;
+    }
+    return total;
+}
+
+static void print_totals(const struct em_totals *t, struct buf *to)
+{
+    const struct {
+        const char *what;
+        uint64_t n;
+    } rows[] = {
+        { "calls with code 23", t->code_23 },
+        { "calls with failed TCP NAT checks (0x100)", t->tcp_nat_check },
+        { "calls with both: suspect the path of TCP media", t->code_23_tcp_nat },
+        { "calls with a media failure of any code", t->media_failures },
+        { "calls with a report", t->calls },
+        { "reports", t->reports },
+        { "  of which duplicates", t->duplicates },
+        { "  of which without a Call-ID", t->unkeyed },
+        { "messages", t->messages },
+        { "  of which malformed", t->malformed },
+    };
+    struct cli_table table;
+    char size[32];
+
+    cli_table_init(&table, 2);
+    cli_table_cell(&table, "In");
+    cli_table_cell(&table, cli_bytes(t->bytes, size));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        cli_table_cell(&table, rows[i].what);
+        cli_table_number(&table, rows[i].n);
+    }
+    cli_table_print(&table, to);
+}
+
+static void print_codes(const struct em_scan_result *r, struct buf *to)
+{
+    struct cli_table table;
+
+    if (r->codes_n == 0)
+        return;
+    buf_text(to, "\n");
+    cli_table_init(&table, 4);
+    cli_table_cell(&table, "Code");
+    cli_table_cell(&table, "Calls");
+    cli_table_cell(&table, "Class");
+    cli_table_cell(&table, "Meaning");
+    for (size_t i = 0; i < r->codes_n; i++) {
+        cli_table_number(&table, r->codes[i].code);
+        cli_table_number(&table, r->codes[i].calls);
+        cli_table_cell(&table, em_name_of(&em_code_class_names, em_code_class(r->codes[i].code)));
+        cli_table_cell(&table, em_code_meaning(r->codes[i].code));
+    }
+    cli_table_print(&table, to);
+}
+
+static void print_ice(const struct em_scan_result *r, struct buf *to)
+{
+    struct cli_table table;
+    size_t rows = 0;
+
+    cli_table_init(&table, 3);
+    cli_table_cell(&table, "ICE warning");
+    cli_table_cell(&table, "Calls");
+    cli_table_cell(&table, "Meaning");
+    for (unsigned bit = 0; bit < EM_ICE_BITS; bit++) {
+        const struct em_ice_warning *w = em_ice_find(UINT32_C(1) << bit);
+        char value[16];
+
+        if (r->ice[bit] == 0)
+            continue;
+        rows++;
+        snprintf(value, sizeof value, "0x%" PRIx32, UINT32_C(1) << bit);
+        cli_table_cell(&table, value);
+        cli_table_number(&table, r->ice[bit]);
+        cli_table_cell(&table, w ? w->text : "not known");
+    }
+    if (rows == 0) {
+        buf_fini(&table.cells);
+        return;
+    }
+    buf_text(to, "\n");
+    cli_table_print(&table, to);
+}
+
+static int finish(struct run *run)
+{
+    const struct em_scan_result *r = em_scan_result(run->scan);
+
+    if (run->stopped)
+        return CLI_FAILED;
+    if (run->conf.json && !run->conf.failures) {
+        em_expo_scan(r, &run->line);
+    } else if (!run->conf.failures) {
+        print_totals(&r->totals, &run->line);
+        print_codes(r, &run->line);
+        print_ice(r, &run->line);
+    }
+    if (!cli_write(&run->line))
+        return CLI_FAILED;
+    return r->totals.media_failures > 0 ? CLI_BAD_NEWS : CLI_GOOD;
+}
+
+static int scan(int argc, char **argv)
+{
+    struct run run = { .line = buf_heap(CLI_OUTPUT_MAX) };
+    int first = 0, status, result;
+    bool done, failed = false;
+
+    status = cli_options(&program, &run.conf, argc, argv, &first, &done);
+    if (done)
+        return status;
+    if (first == argc)
+        return cli_usage(&program, "no file given");
+    run.scan = em_scan_new(run.conf.failures ? each_failure : NULL, &run);
+    if (!run.scan)
+        return cli_fail("%s", em_err_text(EM_ERR_MEMORY));
+    cli_progress_begin(&run.progress, total_size(argc - first, argv + first));
+    for (int i = first; i < argc && !run.stopped; i++)
+        failed |= scan_file(&run, argv[i]) != CLI_GOOD;
+    result = finish(&run);
+    em_scan_free(run.scan);
+    buf_fini(&run.line);
+    return failed ? CLI_FAILED : result;
+}
+
+const struct cli_command cli_scan = { "scan", "count call failures in trace files", scan };
