@@ -146,7 +146,9 @@ static void log_change(const struct em_check_row *row, uint32_t before)
 
     if (was_up == is_up && before != EM_VERDICT_UNTESTED)
         return;
-    em_log(is_up ? EM_LOG_INFO : EM_LOG_WARNING,
+    em_log(!is_up                          ? EM_LOG_WARNING
+           : before == EM_VERDICT_UNTESTED ? EM_LOG_DEBUG
+                                           : EM_LOG_INFO,
            "check is %s: %s edge=\"%s\" check=\"%s\" address=%s verdict=%s", is_up ? "up" : "down",
            EM_LOG_TEXT(slice_of(row->reason)), EM_LOG_TEXT(slice_of(row->edge_name)),
            EM_LOG_TEXT(slice_of(row->name)), *row->address ? EM_LOG_TEXT(slice_of(row->address)) : "none",
