@@ -25,7 +25,7 @@ static const struct em_opt_program program = {
     .usage = "[--tcp] [--udp] ADDRESS FIRST-LAST",
     .summary = "Answers STUN requests on a range of ports, as the far end of port checks.",
     .options = options,
-    .notes = "Prints a line that begins with \"listening\" when ready; SIGINT or SIGTERM ends it.\n\n"
+    .notes = "Prints a line that begins with \"listening\" when ready; SIGINT ends it.\n\n"
              "  edgemedia respond 192.0.2.1 50000-50019\n",
 };
 
