@@ -61,6 +61,7 @@ class Daemon:
         self.port = free_port()
         self.options = {"database": self.database, "control_socket": self.control, "web_listen": f"127.0.0.1:{self.port}",
                         "agentx_address": "", **options}
+        self.program = PROGRAM
         self.process = None
         self.configure(body)
 
@@ -70,7 +71,7 @@ class Daemon:
             f.write(head + body)
 
     def command(self, *more):
-        return [PROGRAM, "-c", self.conf, *more]
+        return [self.program, "-c", self.conf, *more]
 
     def spawn(self, *more, **how):
         with open(self.log, "ab") as log:

@@ -303,14 +303,11 @@ def test_database_errors():
 
 
 def test_ordinary_user_and_read_only_database():
-    if os.geteuid() != 0:
-        how = {}
-    elif subprocess.run([PROGRAM, "--version"], user=NOBODY, group=NOBODY, capture_output=True).returncode == 0:
-        how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    else:
-        return "an ordinary user cannot reach the build directory"
+    how = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     with directory() as d:
         daemon = Daemon(d)
+        daemon.program = f"{d}/edgemediad"  # the build directory may be closed to others
+        shutil.copy(PROGRAM, daemon.program)
         for path in (d, daemon.conf):
             os.chown(path, NOBODY if how else -1, -1)
         daemon.start(**how)
@@ -484,8 +481,6 @@ def rss(pid):
 
 
 def test_idle_memory():
-    if sanitized():
-        return "a sanitizer build"
     stun = StunServer()
     with directory() as d:
         trace = Trace(f"{d}/a.log")
@@ -555,6 +550,9 @@ def test_stopped_snmpd_stalls_nothing():
             snmpd.close()
     stun.close()
 
+
+if sanitized():
+    del test_idle_memory  # its shadow memory is not ours
 
 if __name__ == "__main__":
     tap.run(dict(globals()))
