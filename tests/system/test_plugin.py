@@ -727,7 +727,7 @@ source "fe01" {{ type = trace path = "{trace.path}" }}
                 for at in by_socket, by_snmp:
                     run(*at, "-m", "code23", status=WARNING, says="3 code-23 calls in 1 hour, 2 with TCP NAT failure")
                     run(*at, "-m", "code23", "--total", "-w", "2", "-c", "5", status=WARNING, says="3 code-23 calls in total")
-                    run(*at, "-m", "tcp-nat", status=WARNING, says="2 TCP NAT check failures in 1 hour, 2 with code 23")
+                    run(*at, "-m", "tcp-nat", "-w", "1", status=WARNING, says="2 TCP NAT check failures in 1 hour, 2 with code 23")
                     run(*at, "-m", "failures", status=OK, says="3 media failures")
                     run(*at, "-m", "ports", status=CRITICAL, says="oslo/dead refused")
                     expect(perfdata(run(*at, "-m", "ports", "--check=stun", status=OK)[0])["oslo/stun"][1] == "s", "rtt")
