@@ -147,6 +147,8 @@ static bool recent_add(struct trace_file *f, const uint8_t *p, size_t n, uint64_
     uint64_t first = f->pushed - f->recent_n, keep_from = mark > EM_TAIL_MAX ? mark - EM_TAIL_MAX : 0;
     size_t drop = keep_from > first ? (size_t)(keep_from - first) : 0;
 
+    if (!f->recent && n == 0)
+        return true;
     if (f->recent_n + n > f->recent_room) {
         size_t room = f->recent_n + n + EM_TAIL_MAX;
         uint8_t *bigger = realloc(f->recent, room);
