@@ -32,7 +32,7 @@ static const struct em_opt options[] = {
 static const struct em_opt_program program = {
     .name = "edgemedia failures",
     .usage = "[OPTION]...",
-    .summary = "Lists the latest failures that a running edgemediad counted, one for each call and code.",
+    .summary = "Lists the latest failures of a running edgemediad, one for each call and code.",
     .options = options,
     .notes = "Exit status: 0 there are none, 1 there are some, 2 the daemon does not answer.\n",
 };

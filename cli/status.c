@@ -27,8 +27,8 @@ static const struct em_opt_program program = {
     .usage = "[OPTION]...",
     .summary = "Shows what a running edgemediad knows: call failures, checks, sources.",
     .options = options,
-    .notes = "Exit status: 0 good; 1 a check is down, a source cannot be read, or a call failed within the\n"
-             "last hour with code 23 and failed TCP NAT checks; 2 the daemon does not answer.\n",
+    .notes = "Exit status: 0 good; 1 a check is down, a source cannot be read, or a call of\n"
+             "the last hour failed with code 23 and TCP NAT checks; 2 no answer.\n",
 };
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))

@@ -14,8 +14,8 @@ sys.path[:0] = [f"{SRC}/tests"]
 import tap  # noqa: E402
 
 
-def start(directory, *options):
-    env = dict(os.environ, EM_BUILD=BUILD, TMPDIR=directory)
+def start(directory, *options, **environment):
+    env = {**os.environ, "EM_BUILD": BUILD, "TMPDIR": directory, **environment}
     return subprocess.Popen([f"{SRC}/quickstart", *options], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -51,7 +51,7 @@ def test_once_shows_everything_and_exits_0():
             out, err = process.communicate(timeout=110)
             assert process.returncode == 0, f"exit {process.returncode}\n{out}\n{err}"
             check_nothing_left(process, directory)
-        for words in ("turn-udp", "refused", "EDGEMEDIA", "edgemedia_code23_failures_total 3", 'edgemedia_check_up{', "0x8000100", "code 23", "http://127.0.0.1:"):
+        for words in ("turn-udp", "refused", "EDGE MEDIA CRITICAL", "edgemedia_code23_failures_total 3", 'edgemedia_check_up{', "0x8000100", "code 23", "http://127.0.0.1:"):
             assert words in out, f"{words!r} is not in\n{out}\n{err}"
 
 
@@ -92,11 +92,24 @@ def test_failure_is_told_and_leaves_nothing():
             with open(path, "w", encoding="ascii") as f:
                 f.write("#!/bin/sh\necho broken on purpose\nexit 1\n")
             os.chmod(path, 0o755)
-        env = dict(os.environ, EM_BUILD=build, TMPDIR=directory)
-        process = subprocess.Popen([f"{SRC}/quickstart", "--once"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        process = start(directory, "--once", EM_BUILD=build)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 2 and "broken on purpose" in err, (process.returncode, err)
+        check_nothing_left(process, directory)
+
+
+def test_without_base_mibs_numbers_are_shown():
+    with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as directory, tempfile.TemporaryDirectory(prefix="emb", dir="/tmp") as build:
+        for name in ("edgemedia", "edgemediad", "plugins"):
+            os.symlink(f"{BUILD}/{name}", f"{build}/{name}")
+        with open(f"{build}/npm-that-fails", "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nexit 1\n")
+        os.chmod(f"{build}/npm-that-fails", 0o755)
+        os.mkdir(f"{build}/bin")
+        os.symlink("../npm-that-fails", f"{build}/bin/npm")
+        process = start(directory, "--once", EM_BUILD=build, EM_MIBS="", PATH=f"{build}/bin:{os.environ['PATH']}")
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0 and "by numbers" in out and '"turn-udp"' in out, f"{out}\n{err}"
         check_nothing_left(process, directory)
 
 

@@ -17,6 +17,9 @@ with open(f"{SRC}/README.md", encoding="utf-8") as readme:
 CODE = [line.strip() for line in TEXT.splitlines() if line.startswith("    ")]
 
 
+PROGRAMS = {"edgemedia": f"{BUILD}/edgemedia", "edgemediad": f"{BUILD}/edgemediad", "check_edge_media": f"{BUILD}/plugins/check_edge_media"}
+
+
 def run(*command):
     return subprocess.run(command, cwd=SRC, capture_output=True, text=True, check=False, timeout=30)
 
@@ -39,18 +42,18 @@ def test_configuration_is_accepted():
         path = f"{directory}/edgemedia.conf"
         with open(path, "w", encoding="ascii") as f:
             f.write(text)
-        got = run(f"{BUILD}/edgemediad", "--test-config", "-c", path)
+        got = run(PROGRAMS["edgemediad"], "--test-config", "-c", path)
         assert got.returncode == 0, got
         with open(path, "a", encoding="ascii") as f:
             f.write("\nno_such_word = 1\n")
-        got = run(f"{BUILD}/edgemediad", "--test-config", "-c", path)
+        got = run(PROGRAMS["edgemediad"], "--test-config", "-c", path)
         assert got.returncode == 1 and re.search(r"edgemedia\.conf:\d+: ", got.stderr), got
 
 
 def test_options_exist():
-    for program in ("edgemedia", "edgemediad", "check_edge_media"):
+    for program, path in PROGRAMS.items():
         for words in re.findall(rf"`{program} ([^`]+)`", TEXT):
-            command = [f"{BUILD}/{program}"]
+            command = [path]
             if program == "edgemedia":
                 command.append(words.split()[0])
             known = run(*command, "--help").stdout
@@ -59,7 +62,7 @@ def test_options_exist():
 
 
 def test_modes_exist():
-    known = run(f"{BUILD}/check_edge_media", "--help").stdout
+    known = run(PROGRAMS["check_edge_media"], "--help").stdout
     for mode in ("code23", "tcp-nat", "failures", "ports", "all"):
         assert f"`{mode}`" in TEXT or f"--mode {mode}" in TEXT, mode
         assert re.search(rf"\b{mode}\b", known), f"{mode} is not in check_edge_media --help"
