@@ -363,7 +363,7 @@ void em_trace_row(const struct em_trace *t, struct em_source_row *row)
     if (t->failed)
         error = t->why.text;
     else if (t->too_many && !*error)
-        error = "more files match than can be followed (1000): the rest is not read";
+        error = "more files match than can be followed (1000): the oldest are not read";
     (void)slice_copy(slice_of(error), row->error, sizeof row->error);
     if (t->failed || n[TRACE_UNREADABLE] || (n[TRACE_REFUSED] && row->files == 0))
         row->state = EM_SOURCE_FAILED;

@@ -2,6 +2,8 @@
  * A trace source: follows log files that match patterns, as they grow, are rotated by rename or by copy and truncate, vanish and
  * appear, and brings their reports into the store, each batch in one transaction with the position behind it.
  *
+ * At most EM_TRACE_FILES_MAX files are followed: when more match, those that changed last, and the row's error says so.
+ *
  * Work per turn of the loop is bounded (EM_TRACE_TURN_BYTES); the rest follows in the next turns. A database that cannot be written
  * (full, read-only) stops reading with state failed and is tried again; nothing is lost and nothing counted twice.
  */

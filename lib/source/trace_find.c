@@ -57,6 +57,29 @@ static void compare(struct trace_file *f, const struct stat *st)
         trace_file_again(f);
 }
 
+/* Too many match: the oldest that is quiet makes room for a newer one. What is known of it stays in the store. */
+static bool make_room(struct em_trace *t, const struct stat *st)
+{
+    int64_t newest_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+    struct trace_file *oldest = NULL;
+    struct trace_place *p;
+
+    t->too_many = true;
+    for (size_t i = 0; i < t->files_n; i++) {
+        struct trace_file *f = t->file[i];
+
+        if (f->state != TRACE_ACTIVE && f->fd < 0 && f->mtime_ns < (oldest ? oldest->mtime_ns : newest_ns))
+            oldest = f;
+    }
+    if (!oldest)
+        return false;
+    p = oldest->place && oldest->place->id ? oldest->place : NULL;
+    trace_file_remove(t, oldest);
+    if (p)
+        p->searched = true; /* it is where it was */
+    return true;
+}
+
 static void found(struct em_trace *t, const char *path)
 {
     struct trace_file *f;
@@ -65,9 +88,7 @@ static void found(struct em_trace *t, const char *path)
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return;
     if (!(f = by_inode(t, &st))) {
-        if (t->files_n >= EM_TRACE_FILES_MAX)
-            t->too_many = true;
-        else if ((f = trace_file_add(t, path, &st)))
+        if ((t->files_n < EM_TRACE_FILES_MAX || make_room(t, &st)) && (f = trace_file_add(t, path, &st)))
             f->listed = f->named = true;
         return;
     }

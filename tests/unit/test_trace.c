@@ -899,21 +899,36 @@ END_TEST
 
 START_TEST(more_files_than_can_be_followed)
 {
+    const struct timespec long_ago[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+
     pattern("logs/*.log");
     for (int i = 0; i < EM_TRACE_FILES_MAX + 1; i++) {
         char name[32];
 
         snprintf(name, sizeof name, "logs/%04d.log", i);
-        if (i < EM_TRACE_FILES_MAX)
+        if (i != 500) {
             put(name, 1);
-        else
+        } else {
             put_bytes(at(name), "x", 1);
+            ck_assert_int_eq(utimensat(AT_FDCWD, at(name), long_ago, 0), 0);
+        }
     }
-    up();
-    run(8 * EM_US_PER_S);
-    ck_assert_uint_eq(totals().messages, EM_TRACE_FILES_MAX);
-    ck_assert_uint_eq(row().files, EM_TRACE_FILES_MAX);
-    ck_assert_msg(strstr(row().error, "more files"), "%s", row().error);
+    for (int again = 0; again < 2; again++) {
+        up();
+        run(8 * EM_US_PER_S);
+        ck_assert_uint_eq(totals().messages, written);
+        ck_assert_uint_eq(row().files, EM_TRACE_FILES_MAX);
+        ck_assert_msg(strstr(row().error, "more files"), "%s", row().error);
+        for (int i = 0; i < 100; i++) {
+            em_clock_fake_advance(&moved, 1000 * EM_US_PER_MS);
+            play_turn();
+        }
+        put("logs/new.log", 1); /* goes before an older one that is at rest */
+        run(8 * EM_US_PER_S);
+        ck_assert_uint_eq(totals().messages, written);
+        ck_assert_uint_eq(totals().duplicates, 0);
+        down();
+    }
 }
 END_TEST
 
