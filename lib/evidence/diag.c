@@ -96,11 +96,30 @@ static size_t line_end(struct slice s, struct buf *to)
     return n;
 }
 
+/* How many bytes at s need no cleaning: nearly all. */
+static size_t ordinary(struct slice s)
+{
+    static const bool special[256] = {
+        [ESC] = true, ['<'] = true,  ['*'] = true,  ['\\'] = true, [0xE2] = true,
+        ['&'] = true, ['\r'] = true, ['\n'] = true, ['\0'] = true
+    };
+    size_t n = 0;
+
+    while (n < s.n && !special[(uint8_t)s.p[n]])
+        n++;
+    return n;
+}
+
 struct slice em_diag_clean(struct slice raw, struct buf *to)
 {
     size_t start = to->n, skip;
 
     for (; raw.n > 0 && to->n - start < EM_DIAG_VALUE_MAX && !to->full; raw = slice_from(raw, skip)) {
+        skip = ordinary(slice_upto(raw, EM_DIAG_VALUE_MAX - (to->n - start)));
+        if (skip > 0) {
+            buf_bytes(to, raw.p, skip);
+            continue;
+        }
         skip = junk(raw);
         if (skip > 0)
             continue;

@@ -44,6 +44,158 @@ const char *line_end(const char *p, const char *end)
 }
 #endif
 
+/* --- passing over lines ------------------------------------------------------------------------------------------- */
+
+#define EACH_DIGIT(x)                                                                                        \
+    ['0'] = x, ['1'] = x, ['2'] = x, ['3'] = x, ['4'] = x, ['5'] = x, ['6'] = x, ['7'] = x, ['8'] = x,       \
+    ['9'] = x
+
+/* A line is looked at when its first and its second byte share a look; for these the first is enough. */
+enum { LOOKS_AT_FIRST = LOOK_NUL | LOOK_ODD | LOOK_TYPE };
+
+static const uint16_t first_looks[256] = {
+    EACH_DIGIT(LOOK_TIME),
+    ['\0'] = LOOK_NUL,
+    ['\r'] = LOOK_ODD,
+    ['\n'] = LOOK_ODD,
+    [' '] = LOOK_ODD,
+    ['\t'] = LOOK_ODD,
+    ['*'] = LOOK_ODD,
+    ['<'] = LOOK_ODD,
+    [0x1B] = LOOK_ODD,
+    ['$'] = LOOK_OCS,
+    ['A'] = LOOK_START,
+    ['B'] = LOOK_START,
+    ['C'] = LOOK_START | LOOK_KEY | LOOK_TYPE,
+    ['D'] = LOOK_START | LOOK_D,
+    ['E'] = LOOK_START,
+    ['F'] = LOOK_START,
+    ['G'] = LOOK_START,
+    ['H'] = LOOK_START,
+    ['I'] = LOOK_START | LOOK_KEY_I,
+    ['J'] = LOOK_START,
+    ['K'] = LOOK_START,
+    ['L'] = LOOK_START | LOOK_LOG,
+    ['M'] = LOOK_START | LOOK_DIAG | LOOK_MESSAGE,
+    ['N'] = LOOK_START,
+    ['O'] = LOOK_START,
+    ['P'] = LOOK_START,
+    ['Q'] = LOOK_START,
+    ['R'] = LOOK_START,
+    ['S'] = LOOK_START | LOOK_S,
+    ['T'] = LOOK_START | LOOK_OCS,
+    ['U'] = LOOK_START,
+    ['V'] = LOOK_START,
+    ['W'] = LOOK_START,
+    ['X'] = LOOK_START,
+    ['Y'] = LOOK_START,
+    ['Z'] = LOOK_START,
+    ['c'] = LOOK_KEY | LOOK_TYPE,
+    ['d'] = LOOK_D,
+    ['i'] = LOOK_KEY_I,
+    ['l'] = LOOK_LOG,
+    ['m'] = LOOK_DIAG | LOOK_MESSAGE,
+    ['s'] = LOOK_S,
+};
+
+static const uint16_t second_looks[256] = {
+    EACH_DIGIT(LOOK_TIME),
+    ['$'] = LOOK_OCS,
+    ['_'] = LOOK_START,
+    ['-'] = LOOK_START,
+    ['\0'] = LOOK_KEY_I,
+    [0x1A] = LOOK_KEY_I,
+    [' '] = LOOK_KEY_I,
+    [':'] = LOOK_KEY_I,
+    ['A'] = LOOK_START | LOOK_KEY | LOOK_D,
+    ['B'] = LOOK_START,
+    ['C'] = LOOK_START,
+    ['D'] = LOOK_START,
+    ['E'] = LOOK_START | LOOK_MESSAGE,
+    ['F'] = LOOK_START,
+    ['G'] = LOOK_START,
+    ['H'] = LOOK_START,
+    ['I'] = LOOK_START | LOOK_D | LOOK_S,
+    ['J'] = LOOK_START,
+    ['K'] = LOOK_START,
+    ['L'] = LOOK_START | LOOK_OCS,
+    ['M'] = LOOK_START,
+    ['N'] = LOOK_START,
+    ['O'] = LOOK_START | LOOK_LOG,
+    ['P'] = LOOK_START,
+    ['Q'] = LOOK_START,
+    ['R'] = LOOK_START,
+    ['S'] = LOOK_START | LOOK_DIAG | LOOK_KEY,
+    ['T'] = LOOK_START | LOOK_S,
+    ['U'] = LOOK_START,
+    ['V'] = LOOK_START,
+    ['W'] = LOOK_START,
+    ['X'] = LOOK_START,
+    ['Y'] = LOOK_START,
+    ['Z'] = LOOK_START,
+    ['s'] = LOOK_DIAG | LOOK_KEY,
+    ['a'] = LOOK_KEY | LOOK_D,
+    ['i'] = LOOK_D | LOOK_S,
+    ['e'] = LOOK_MESSAGE,
+    ['o'] = LOOK_LOG,
+    ['t'] = LOOK_S,
+};
+
+/* p[0] and p[1] can be read. */
+static bool to_be_looked_at(const char *p, unsigned looks)
+{
+    return first_looks[(uint8_t)p[0]] & (second_looks[(uint8_t)p[1]] | LOOKS_AT_FIRST) & looks;
+}
+
+/* The bytes of a block of 64 that are c, one bit each. */
+#ifdef __SSE2__
+static uint64_t quarter(const char *p, __m128i c)
+{
+    return (uint64_t)(uint32_t)_mm_movemask_epi8(
+        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), c));
+}
+
+static uint64_t block_mask(const char *p, char c)
+{
+    const __m128i all = _mm_set1_epi8(c);
+
+    return quarter(p, all) | quarter(p + 16, all) << 16 | quarter(p + 32, all) << 32 |
+           quarter(p + 48, all) << 48;
+}
+#else
+static uint64_t block_mask(const char *p, char c)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < 64; i++)
+        mask |= (uint64_t)(p[i] == c) << i;
+    return mask;
+}
+#endif
+
+const char *line_pass(const char *p, const char *end, unsigned looks)
+{
+    const char *line = p; /* every line before it was passed over */
+
+    if (end - p < 66 || to_be_looked_at(p, looks))
+        return p;
+    for (; end - p >= 66; p += 64) { /* a line that begins behind the block's last byte is looked at, too */
+        uint64_t lf = block_mask(p, '\n'),
+                 alone = block_mask(p, '\r') & ~(lf >> 1 | (uint64_t)(p[64] == '\n') << 63);
+
+        if (alone)
+            lf &= (alone & -alone) - 1;
+        for (; lf; lf &= lf - 1) {
+            line = p + __builtin_ctzll(lf) + 1;
+            if (to_be_looked_at(line, looks))
+                return line;
+        }
+        if (alone)
+            return line;
+    }
+    return line;
+}
+
 /* --- times -------------------------------------------------------------------------------------------------------- */
 
 struct when {

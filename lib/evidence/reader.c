@@ -358,65 +358,30 @@ static void pass_nuls(struct em_reader *r)
         r->pos++;
 }
 
-/* What the first byte of a line says about it, so that most lines need no second look (measured: that is most of the speed). */
-enum { NO = 0, LOOK = 1, START = 2 }; /* START: only if the line could be a SIP start line */
-
-#define CAPITALS(x)                                                                                          \
-    ['A'] = x, ['B'] = x, ['E'] = x, ['G'] = x, ['H'] = x, ['J'] = x, ['K'] = x, ['N'] = x, ['O'] = x,       \
-    ['P'] = x, ['Q'] = x, ['R'] = x, ['U'] = x, ['V'] = x, ['W'] = x, ['X'] = x, ['Y'] = x, ['Z'] = x
-#define DIGITS(x)                                                                                            \
-    ['0'] = x, ['1'] = x, ['2'] = x, ['3'] = x, ['4'] = x, ['5'] = x, ['6'] = x, ['7'] = x, ['8'] = x,       \
-    ['9'] = x
-
-static const uint8_t first_outside[256] = {
-    CAPITALS(START), ['C'] = START, ['D'] = START, ['F'] = START, ['I'] = START, ['L'] = START,
-    ['M'] = START,   ['S'] = LOOK,  ['T'] = LOOK,  ['$'] = LOOK,  DIGITS(LOOK),
-};
-static const uint8_t first_in_head[256] = {
-    CAPITALS(START), ['C'] = LOOK, ['D'] = LOOK,  ['F'] = START, ['I'] = LOOK, ['L'] = LOOK,
-    ['M'] = LOOK,    ['S'] = LOOK, ['T'] = LOOK,  ['c'] = LOOK,  ['d'] = LOOK, ['i'] = LOOK,
-    ['l'] = LOOK,    ['m'] = LOOK, ['s'] = LOOK,  ['$'] = LOOK,  ['*'] = LOOK, ['<'] = LOOK,
-    [0x1B] = LOOK,   [' '] = LOOK, ['\t'] = LOOK, DIGITS(LOOK),
-};
-
-/* Of the frequent headers whose first byte asks for a look, those that a second byte excuses: Max-Forwards, Content-Length, Contact,
- * Trace-Correlation-Id, To, Instance-Id. */
-static bool excused(const struct message *m, const char *p, const char *eol)
+/* Passes over lines that change nothing: that is most of the speed. Which ones could change something depends on where we are; it may
+ * look at more than it must, never at less. A passed line is never as long as LINE_MAX. */
+static void pass_lines(struct em_reader *r)
 {
-    char second = eol - p > 1 ? (char)(p[1] | 0x20) : '\0';
+    const struct message *m = &r->m;
+    bool head = r->state == HEAD, bare = r->container == NONE;
+    unsigned looks = LOOK_NUL | LOOK_OCS | LOOK_TIME | (bare ? LOOK_START : 0);
+    size_t most = r->pos + LINE_MAX;
+    const char *p = r->in.text + r->pos, *to;
 
-    switch (*p | 0x20) {
-    case 'm':
-        return second == 'a';
-    case 'c':
-        return second == 'o' && (m->container != NONE || eol - p < 9 || (p[8] | 0x20) != 't');
-    case 't':
-        return p[0] == 't' || second != 'l';
-    case 'i':
-        return second == 'n';
-    default:
-        return false;
+    if (head) {
+        looks |= LOOK_ODD | LOOK_START | LOOK_DIAG | (m->keyed ? 0 : LOOK_KEY | LOOK_KEY_I) |
+                 (bare ? LOOK_TYPE : 0);
+        looks |= r->container == OCS ? LOOK_D | LOOK_MESSAGE | LOOK_LOG | LOOK_S : 0;
+        if (most > m->at + EM_READER_MESSAGE_MAX)
+            most = m->at + EM_READER_MESSAGE_MAX;
     }
-}
-
-/* A line that changes nothing. */
-static bool boring(struct em_reader *r, const char *p, const char *eol)
-{
-    uint8_t first;
-
-    if (p == eol)
-        return r->state != HEAD;
-    first = (r->state == HEAD ? first_in_head : first_outside)[(uint8_t)*p];
-    if (first != NO && (eol[-1] == '0' || eol[-1] == ' '))
-        return false;
-    if (r->state != HEAD)
-        return first != LOOK;
-    if (first == LOOK && !excused(&r->m, p, eol))
-        return false;
-    if (eol - p > LINE_MAX || r->pos - r->m.at > EM_READER_MESSAGE_MAX)
-        return false;
-    r->m.lines = true;
-    return true;
+    if (most > r->in.n)
+        most = r->in.n;
+    if (most <= r->pos)
+        return;
+    to = line_pass(p, r->in.text + most, looks);
+    r->m.lines |= to > p;
+    r->pos += (size_t)(to - p);
 }
 
 static void lines(struct em_reader *r, bool final)
@@ -427,6 +392,8 @@ static void lines(struct em_reader *r, bool final)
         const char *p, *eol;
         size_t over;
 
+        if (!r->long_line)
+            pass_lines(r);
         if (!r->long_line && r->in.text[r->pos] == '\0')
             pass_nuls(r);
         p = r->in.text + r->pos;
@@ -450,7 +417,7 @@ static void lines(struct em_reader *r, bool final)
             }
             return;
         }
-        if (!boring(r, p, eol))
+        if (eol > p || r->state == HEAD)
             one_line(r, (struct slice) { p, (size_t)(eol - p) }, r->pos);
         r->pos += (size_t)(eol - p) + over;
     }
