@@ -17,19 +17,9 @@ static bool space(char c)
     return blank(c) || c == '\r' || c == '\n';
 }
 
-bool slice_eq(struct slice a, struct slice b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 bool slice_eq_nocase(struct slice a, struct slice b)
 {
     return a.n == b.n && slice_starts_nocase(a, b);
-}
-
-bool slice_starts(struct slice s, struct slice prefix)
-{
-    return s.n >= prefix.n && slice_eq(slice_upto(s, prefix.n), prefix);
 }
 
 bool slice_starts_nocase(struct slice s, struct slice prefix)
@@ -53,18 +43,6 @@ struct slice slice_trim(struct slice s)
     return s;
 }
 
-struct slice slice_from(struct slice s, size_t at)
-{
-    if (at > s.n)
-        at = s.n;
-    return at ? (struct slice) { s.p + at, s.n - at } : s;
-}
-
-struct slice slice_upto(struct slice s, size_t n)
-{
-    return (struct slice) { s.p, n < s.n ? n : s.n };
-}
-
 size_t slice_find(struct slice s, struct slice what)
 {
     const char *at = what.n == 0 ? s.p : s.n == 0 ? NULL : memmem(s.p, s.n, what.p, what.n);
@@ -77,14 +55,6 @@ size_t slice_find_char(struct slice s, char c)
     const char *at = s.n ? memchr(s.p, c, s.n) : NULL;
 
     return at ? (size_t)(at - s.p) : SIZE_MAX;
-}
-
-bool slice_skip(struct slice *s, struct slice literal)
-{
-    if (!slice_starts(*s, literal))
-        return false;
-    *s = slice_from(*s, literal.n);
-    return true;
 }
 
 bool slice_skip_nocase(struct slice *s, struct slice literal)

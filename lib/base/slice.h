@@ -25,18 +25,45 @@ static inline struct slice slice_of(const char *s)
     return (struct slice) { s, s ? strlen(s) : 0 };
 }
 
-bool slice_eq(struct slice a, struct slice b);
+/* The small ones are inline: every reader of text is made of them. */
+static inline struct slice slice_from(struct slice s,
+                                      size_t at) /* the rest from at; empty when at is beyond */
+{
+    if (at > s.n)
+        at = s.n;
+    return at ? (struct slice) { s.p + at, s.n - at } : s;
+}
+
+static inline struct slice slice_upto(struct slice s, size_t n) /* the first n bytes at most */
+{
+    return (struct slice) { s.p, n < s.n ? n : s.n };
+}
+
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool slice_starts(struct slice s, struct slice prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+static inline bool slice_skip(struct slice *s, struct slice literal) /* a reader, as those below */
+{
+    if (!slice_starts(*s, literal))
+        return false;
+    *s = slice_from(*s, literal.n);
+    return true;
+}
+
 bool slice_eq_nocase(struct slice a, struct slice b);
-bool slice_starts(struct slice s, struct slice prefix);
 bool slice_starts_nocase(struct slice s, struct slice prefix);
 struct slice slice_trim(struct slice s);              /* blanks, CR and LF off both ends */
-struct slice slice_from(struct slice s, size_t at);   /* the rest from at; empty when at is beyond */
-struct slice slice_upto(struct slice s, size_t n);    /* the first n bytes at most */
 size_t slice_find(struct slice s, struct slice what); /* offset, or SIZE_MAX */
 size_t slice_find_char(struct slice s, char c);       /* offset, or SIZE_MAX */
 
 /* Readers. */
-bool slice_skip(struct slice *s, struct slice literal);
 bool slice_skip_nocase(struct slice *s, struct slice literal);
 void slice_skip_blanks(struct slice *s);
 bool slice_until(struct slice *s, char c,

@@ -149,21 +149,32 @@ static bool to_be_looked_at(const char *p, unsigned looks)
 
 /* The bytes of a block of 64 that are c, one bit each. */
 #ifdef __SSE2__
-static uint64_t quarter(const char *p, __m128i c)
+static inline uint64_t quarter(const char *p, __m128i c)
 {
     return (uint64_t)(uint32_t)_mm_movemask_epi8(
         _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), c));
 }
 
-static uint64_t block_mask(const char *p, char c)
+static inline __attribute__((always_inline)) uint64_t block_mask(const char *p, char c)
 {
     const __m128i all = _mm_set1_epi8(c);
 
     return quarter(p, all) | quarter(p + 16, all) << 16 | quarter(p + 32, all) << 32 |
            quarter(p + 48, all) << 48;
 }
+/* The bytes of a block that are below c, one bit each; those above 127 may be among them. */
+static inline __attribute__((always_inline)) uint64_t block_below(const char *p, char c)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(
+                    _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)), _mm_set1_epi8(c)))
+                << 16 * i;
+    return mask;
+}
 #else
-static uint64_t block_mask(const char *p, char c)
+static inline __attribute__((always_inline)) uint64_t block_mask(const char *p, char c)
 {
     uint64_t mask = 0;
 
@@ -171,29 +182,48 @@ static uint64_t block_mask(const char *p, char c)
         mask |= (uint64_t)(p[i] == c) << i;
     return mask;
 }
+
+static uint64_t block_below(const char *p, char c)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < 64; i++)
+        mask |= (uint64_t)(p[i] < c) << i;
+    return mask;
+}
 #endif
 
-const char *line_pass(const char *p, const char *end, unsigned looks)
+/* Passes over lines; `low`: no look that is asked for has a first byte from 'a' on, which spares most lines of a body their turn. */
+static inline __attribute__((always_inline)) const char *pass(const char *p, const char *end, unsigned looks,
+                                                              bool low)
 {
     const char *line = p; /* every line before it was passed over */
 
-    if (end - p < 66 || to_be_looked_at(p, looks))
-        return p;
     for (; end - p >= 66; p += 64) { /* a line that begins behind the block's last byte is looked at, too */
         uint64_t lf = block_mask(p, '\n'),
-                 alone = block_mask(p, '\r') & ~(lf >> 1 | (uint64_t)(p[64] == '\n') << 63);
+                 alone = block_mask(p, '\r') & ~(lf >> 1 | (uint64_t)(p[64] == '\n') << 63), turn;
 
         if (alone)
             lf &= (alone & -alone) - 1;
-        for (; lf; lf &= lf - 1) {
-            line = p + __builtin_ctzll(lf) + 1;
+        for (turn = low ? lf & block_below(p + 1, 'a') : lf; turn; turn &= turn - 1) {
+            line = p + __builtin_ctzll(turn) + 1;
             if (to_be_looked_at(line, looks))
                 return line;
         }
+        if (lf)
+            line = p + 64 - __builtin_clzll(lf);
         if (alone)
             return line;
     }
     return line;
+}
+
+const char *line_pass(const char *p, const char *end, unsigned looks)
+{
+    if (end - p < 66 || to_be_looked_at(p, looks))
+        return p;
+    return looks & ~(unsigned)(LOOK_NUL | LOOK_OCS | LOOK_TIME | LOOK_START) ? pass(p, end, looks, false)
+                                                                             : pass(p, end, looks, true);
 }
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
@@ -238,29 +268,53 @@ static bool digits(struct slice *s, size_t n, uint32_t *v)
     return true;
 }
 
-/* HH:MM:SS, then optionally a dot or comma and 1 to 9 digits of which 6 count. */
-static bool clock_time(struct slice *s, struct when *w)
+/* Optionally a dot or comma and 1 to 9 digits of which 6 count. */
+static void fraction(struct slice *s, struct when *w)
 {
     uint32_t scale = 100000;
 
+    w->us = 0;
+    if (s->n < 2 || (s->p[0] != '.' && s->p[0] != ',') || !is_digit(s->p[1]))
+        return;
+    *s = slice_from(*s, 1);
+    for (; s->n > 0 && is_digit(s->p[0]); *s = slice_from(*s, 1), scale /= 10)
+        w->us += (uint32_t)(s->p[0] - '0') * scale;
+}
+
+/* HH:MM:SS and a fraction. */
+static bool clock_time(struct slice *s, struct when *w)
+{
     if (!digits(s, 2, &w->hour) || !slice_skip(s, SLICE(":")) || !digits(s, 2, &w->minute) ||
         !slice_skip(s, SLICE(":")) || !digits(s, 2, &w->second))
         return false;
-    w->us = 0;
-    if (s->n > 1 && (s->p[0] == '.' || s->p[0] == ',') && is_digit(s->p[1])) {
-        *s = slice_from(*s, 1);
-        for (; s->n > 0 && is_digit(s->p[0]); *s = slice_from(*s, 1), scale /= 10)
-            w->us += (uint32_t)(s->p[0] - '0') * scale;
-    }
+    fraction(s, w);
     return true;
 }
 
-/* MM/DD/YYYY, a separator, the time: OCSLogger ('-') and UCCAPI ('|'). */
+static bool two_digits(const char *p, uint32_t *v)
+{
+    uint32_t tens = (uint32_t)(p[0] - '0'), ones = (uint32_t)(p[1] - '0');
+
+    *v = tens * 10 + ones;
+    return tens <= 9 && ones <= 9;
+}
+
+/* MM/DD/YYYY, a separator, the time: OCSLogger ('-') and UCCAPI ('|'). Each record begins so: read at fixed places. */
 static bool us_date_time(struct slice *s, char separator, struct when *w)
 {
-    return digits(s, 2, &w->month) && slice_skip(s, SLICE("/")) && digits(s, 2, &w->day) &&
-           slice_skip(s, SLICE("/")) && digits(s, 4, &w->year) &&
-           slice_skip(s, (struct slice) { &separator, 1 }) && clock_time(s, w);
+    const char *p = s->p;
+    uint32_t century;
+
+    if (s->n < 19 || p[2] != '/' || p[5] != '/' || p[10] != separator || p[13] != ':' || p[16] != ':')
+        return false;
+    if (!two_digits(p, &w->month) || !two_digits(p + 3, &w->day) || !two_digits(p + 6, &century) ||
+        !two_digits(p + 8, &w->year) || !two_digits(p + 11, &w->hour) || !two_digits(p + 14, &w->minute) ||
+        !two_digits(p + 17, &w->second))
+        return false;
+    w->year += century * 100;
+    *s = slice_from(*s, 19);
+    fraction(s, w);
+    return true;
 }
 
 /* YYYY-MM-DD or YYYY/MM/DD, 'T' or blank, the time, 'Z', an offset, or nothing (then UTC is taken). */

@@ -191,12 +191,38 @@ static void begin(struct em_reader *r, enum container c, size_t at)
 
 /* --- headers ------------------------------------------------------------------------------------------------------ */
 
+/* The lines that OCSLogger writes in front of a message's own, up to Start-Line. A record that has no such line can be one of its
+ * own diagnostic records. */
+static void record_line(struct message *m, struct slice line)
+{
+    switch (line.p[0] | 0x20) {
+    case 'd':
+        m->framed |= slice_starts_nocase(line, SLICE("Direction:"));
+        m->diag |= slice_starts_nocase(line, SLICE("Data:"));
+        break;
+    case 'm':
+        m->framed |= slice_starts_nocase(line, SLICE("Message-Type:"));
+        break;
+    case 'l':
+        m->log_record |= slice_starts_nocase(line, SLICE("LogType:"));
+        break;
+    case 's':
+        if (slice_starts_nocase(line, SLICE("Start-Line:"))) {
+            m->start_seen |= line_is_sip_start(slice_trim(slice_from(line, sizeof "Start-Line:" - 1)));
+            m->framed = true;
+        }
+        m->log_record |= slice_starts_nocase(line, SLICE("SIP-Start-Line:"));
+        break;
+    default:
+        break;
+    }
+}
+
 /* What a header line says without being read: names are told apart by their first bytes, since most messages carry no diagnostics
  * header and nobody needs their values. Names are compared whole when the message is read again by headers_read(). */
 static void head_line(struct message *m, struct slice line)
 {
     char second = line.n > 1 ? (char)(line.p[1] | 0x20) : '\0';
-    bool ocs = m->container == OCS;
 
     m->lines = true;
     if (headers_may_be_diag(line)) {
@@ -214,24 +240,9 @@ static void head_line(struct message *m, struct slice line)
     case 'i':
         m->keyed |= second == (':' | 0x20) || second == ' ';
         break;
-    case 'd':
-        m->framed |= ocs && slice_starts_nocase(line, SLICE("Direction:"));
-        m->diag |= ocs && slice_starts_nocase(line, SLICE("Data:"));
-        break;
-    case 'm':
-        m->framed |= ocs && slice_starts_nocase(line, SLICE("Message-Type:"));
-        break;
-    case 'l':
-        m->log_record |= ocs && slice_starts_nocase(line, SLICE("LogType:"));
-        break;
-    case 's':
-        if (ocs && slice_starts_nocase(line, SLICE("Start-Line:"))) {
-            m->start_seen |= line_is_sip_start(slice_trim(slice_from(line, sizeof "Start-Line:" - 1)));
-            m->framed = true;
-        }
-        m->log_record |= ocs && slice_starts_nocase(line, SLICE("SIP-Start-Line:"));
-        break;
     default:
+        if (m->container == OCS && !m->start_seen)
+            record_line(m, line);
         break;
     }
 }
@@ -358,22 +369,33 @@ static void pass_nuls(struct em_reader *r)
         r->pos++;
 }
 
+/* What must be looked at in a message's headers, by what is known of it already. The other side of head_line(). */
+static unsigned head_looks(const struct message *m)
+{
+    unsigned looks = LOOK_ODD | LOOK_DIAG;
+
+    looks |= m->keyed ? 0 : LOOK_KEY | LOOK_KEY_I;
+    looks |= m->container == NONE || !m->start_seen ? LOOK_START : 0;
+    looks |= m->container == NONE ? LOOK_TYPE : 0;
+    looks |= m->container == OCS ? LOOK_MESSAGE : 0;
+    looks |= m->container == OCS && !m->start_seen ? LOOK_D | LOOK_LOG | LOOK_S : 0;
+    return looks;
+}
+
 /* Passes over lines that change nothing: that is most of the speed. Which ones could change something depends on where we are; it may
  * look at more than it must, never at less. A passed line is never as long as LINE_MAX. */
 static void pass_lines(struct em_reader *r)
 {
-    const struct message *m = &r->m;
-    bool head = r->state == HEAD, bare = r->container == NONE;
-    unsigned looks = LOOK_NUL | LOOK_OCS | LOOK_TIME | (bare ? LOOK_START : 0);
+    unsigned looks = LOOK_NUL | LOOK_OCS | LOOK_TIME;
     size_t most = r->pos + LINE_MAX;
     const char *p = r->in.text + r->pos, *to;
 
-    if (head) {
-        looks |= LOOK_ODD | LOOK_START | LOOK_DIAG | (m->keyed ? 0 : LOOK_KEY | LOOK_KEY_I) |
-                 (bare ? LOOK_TYPE : 0);
-        looks |= r->container == OCS ? LOOK_D | LOOK_MESSAGE | LOOK_LOG | LOOK_S : 0;
-        if (most > m->at + EM_READER_MESSAGE_MAX)
-            most = m->at + EM_READER_MESSAGE_MAX;
+    if (r->state != HEAD) {
+        looks |= r->container == NONE ? LOOK_START : 0;
+    } else {
+        looks |= head_looks(&r->m);
+        if (most > r->m.at + EM_READER_MESSAGE_MAX)
+            most = r->m.at + EM_READER_MESSAGE_MAX;
     }
     if (most > r->in.n)
         most = r->in.n;
