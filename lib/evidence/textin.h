@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TEXTIN_SNIFF = 1024, TEXTIN_SIZE = 512 * 1024 };
+/* SIZE: the longest headers, a line of the greatest length at their end, and one that is not whole yet; less, and the reader waits for ever
+ * for room. */
+enum { TEXTIN_SNIFF = 1024, TEXTIN_SIZE = 640 * 1024 };
 
 enum textin_encoding { TEXTIN_UNDECIDED, TEXTIN_BYTES, TEXTIN_UTF16LE, TEXTIN_UTF16BE };
 

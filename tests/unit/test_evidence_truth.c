@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "evidence/ice.h"
+#include "evidence/reader.h"
 #include "evidence/scan.h"
 #include "harness.h"
 
@@ -248,6 +249,40 @@ START_TEST(a_usual_trace_equals_the_truth)
 }
 END_TEST
 
+static size_t put_line(char *to, size_t n)
+{
+    memset(to, 'm', n);
+    to[n] = '\r';
+    to[n + 1] = '\n';
+    return n + 2;
+}
+
+/* The most that the reader's window must hold: a line that begins where a message's headers may just still go on, as long as a line
+ * may be, and one more of that length that is not whole yet. */
+START_TEST(the_longest_headers_end)
+{
+    enum { HALF = EM_READER_MESSAGE_MAX / 2, LINE = 128 * 1024 };
+    static char text[EM_READER_MESSAGE_MAX + 4 * LINE];
+    struct em_scan *s = em_scan_new(NULL, NULL);
+    FILE *f = tmpfile();
+    size_t n = (size_t)snprintf(text, sizeof text, "BYE sip:a@example.com SIP/2.0\r\nCall-ID: x\r\n");
+
+    n += put_line(text + n, HALF - n - 2);
+    n += put_line(text + n, HALF - 2);
+    ck_assert_uint_eq(n, EM_READER_MESSAGE_MAX);
+    n += put_line(text + n, LINE);
+    n += put_line(text + n, LINE);
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(text, 1, n, f), n);
+    rewind(f);
+    ck_assert_int_eq(em_scan_fd(s, fileno(f), "headers", NULL, NULL, NULL), 0);
+    ck_assert_uint_eq(em_scan_result(s)->totals.messages, 1);
+    ck_assert_uint_eq(em_scan_result(s)->totals.malformed, 1);
+    fclose(f);
+    em_scan_free(s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("truth");
@@ -255,5 +290,6 @@ int main(void)
     tcase_add_loop_test(t, one_file_equals_the_truth, 0, sizeof one_rows / sizeof *one_rows);
     tcase_add_loop_test(t, many_files_equal_the_truth, 0, 6);
     tcase_add_test(t, a_usual_trace_equals_the_truth);
+    tcase_add_test(t, the_longest_headers_end);
     return em_run();
 }
