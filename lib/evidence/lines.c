@@ -147,83 +147,78 @@ static bool to_be_looked_at(const char *p, unsigned looks)
     return first_looks[(uint8_t)p[0]] & (second_looks[(uint8_t)p[1]] | LOOKS_AT_FIRST) & looks;
 }
 
-/* The bytes of a block of 64 that are c, one bit each. */
+/* Where in a block of 64 bytes something is to be decided, one bit each: at a LF, and at a CR without a LF behind it. `low`: a LF only
+ * if the next byte is below 'a' (or above 127). p[64] can be read. */
 #ifdef __SSE2__
-static inline uint64_t quarter(const char *p, __m128i c)
+static inline __attribute__((always_inline)) __m128i quarter_turns(const char *p, bool low)
 {
-    return (uint64_t)(uint32_t)_mm_movemask_epi8(
-        _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), c));
+    const __m128i lf = _mm_set1_epi8('\n'), cr = _mm_set1_epi8('\r'), a = _mm_set1_epi8('a');
+    __m128i here = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+    __m128i begins = _mm_cmpeq_epi8(here, lf);
+    __m128i alone = _mm_andnot_si128(_mm_cmpeq_epi8(next, lf), _mm_cmpeq_epi8(here, cr));
+
+    return _mm_or_si128(alone, low ? _mm_and_si128(begins, _mm_cmplt_epi8(next, a)) : begins);
 }
 
-static inline __attribute__((always_inline)) uint64_t block_mask(const char *p, char c)
+static inline __attribute__((always_inline)) uint64_t block_turns(const char *p, bool low)
 {
-    const __m128i all = _mm_set1_epi8(c);
+    __m128i q0 = quarter_turns(p, low), q1 = quarter_turns(p + 16, low), q2 = quarter_turns(p + 32, low),
+            q3 = quarter_turns(p + 48, low);
 
-    return quarter(p, all) | quarter(p + 16, all) << 16 | quarter(p + 32, all) << 32 |
-           quarter(p + 48, all) << 48;
-}
-/* The bytes of a block that are below c, one bit each; those above 127 may be among them. */
-static inline __attribute__((always_inline)) uint64_t block_below(const char *p, char c)
-{
-    uint64_t mask = 0;
-
-    for (unsigned i = 0; i < 4; i++)
-        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(
-                    _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i)), _mm_set1_epi8(c)))
-                << 16 * i;
-    return mask;
+    if (_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(q0, q1), _mm_or_si128(q2, q3))) == 0)
+        return 0;
+    return (uint64_t)(uint32_t)_mm_movemask_epi8(q0) | (uint64_t)(uint32_t)_mm_movemask_epi8(q1) << 16 |
+           (uint64_t)(uint32_t)_mm_movemask_epi8(q2) << 32 | (uint64_t)(uint32_t)_mm_movemask_epi8(q3) << 48;
 }
 #else
-static inline __attribute__((always_inline)) uint64_t block_mask(const char *p, char c)
+static uint64_t block_turns(const char *p, bool low)
 {
     uint64_t mask = 0;
 
-    for (unsigned i = 0; i < 64; i++)
-        mask |= (uint64_t)(p[i] == c) << i;
-    return mask;
-}
+    for (unsigned i = 0; i < 64; i++) {
+        bool begins = p[i] == '\n' && (!low || (signed char)p[i + 1] < 'a');
 
-static uint64_t block_below(const char *p, char c)
-{
-    uint64_t mask = 0;
-
-    for (unsigned i = 0; i < 64; i++)
-        mask |= (uint64_t)(p[i] < c) << i;
+        mask |= (uint64_t)(begins || (p[i] == '\r' && p[i + 1] != '\n')) << i;
+    }
     return mask;
 }
 #endif
 
-/* Passes over lines; `low`: no look that is asked for has a first byte from 'a' on, which spares most lines of a body their turn. */
+/* The start of the line that goes on at `to`; all before it were passed over. */
+static const char *line_at(const char *from, const char *to)
+{
+    const char *lf = memrchr(from, '\n', (size_t)(to - from));
+
+    return lf ? lf + 1 : from;
+}
+
+/* `low`: no look that is asked for has a first byte from 'a' on, which spares most lines of a body their turn. */
 static inline __attribute__((always_inline)) const char *pass(const char *p, const char *end, unsigned looks,
                                                               bool low)
 {
-    const char *line = p; /* every line before it was passed over */
+    const char *from = p;
 
     for (; end - p >= 66; p += 64) { /* a line that begins behind the block's last byte is looked at, too */
-        uint64_t lf = block_mask(p, '\n'),
-                 alone = block_mask(p, '\r') & ~(lf >> 1 | (uint64_t)(p[64] == '\n') << 63), turn;
+        for (uint64_t turn = block_turns(p, low); turn; turn &= turn - 1) {
+            const char *at = p + __builtin_ctzll(turn);
 
-        if (alone)
-            lf &= (alone & -alone) - 1;
-        for (turn = low ? lf & block_below(p + 1, 'a') : lf; turn; turn &= turn - 1) {
-            line = p + __builtin_ctzll(turn) + 1;
-            if (to_be_looked_at(line, looks))
-                return line;
+            if (*at == '\r')
+                return line_at(from, at);
+            if (to_be_looked_at(at + 1, looks))
+                return at + 1;
         }
-        if (lf)
-            line = p + 64 - __builtin_clzll(lf);
-        if (alone)
-            return line;
     }
-    return line;
+    return line_at(from, p);
 }
 
 const char *line_pass(const char *p, const char *end, unsigned looks)
 {
+    const unsigned low = LOOK_NUL | LOOK_OCS | LOOK_TIME | LOOK_START;
+
     if (end - p < 66 || to_be_looked_at(p, looks))
         return p;
-    return looks & ~(unsigned)(LOOK_NUL | LOOK_OCS | LOOK_TIME | LOOK_START) ? pass(p, end, looks, false)
-                                                                             : pass(p, end, looks, true);
+    return looks & ~low ? pass(p, end, looks, false) : pass(p, end, looks, true);
 }
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
