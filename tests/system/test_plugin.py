@@ -422,7 +422,8 @@ import bisect, os, sys
 cache = [None, []]
 def key(o): return tuple(int(x) for x in o.strip(".").split("."))
 def rows():
-    now = os.stat(sys.argv[1]).st_ino
+    s = os.stat(sys.argv[1])
+    now = s.st_ino, s.st_mtime_ns, s.st_size  # the number alone is given again to a later file
     if cache[0] != now:
         lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
         cache[:] = now, sorted((key(l.split(" ", 2)[0]), l.split(" ", 2)[1:]) for l in lines)
