@@ -15,22 +15,21 @@
 
 typedef bool (*attr_fn)(struct stun_msg *m, struct cur *value, size_t at);
 
-static bool read_addr(struct cur *c, struct stun_addr *a)
+bool stun_read_addr(struct cur c, struct stun_addr *a)
 {
     struct stun_addr got = { 0 };
     uint8_t family;
     const uint8_t *ip;
 
-    cur_u8(c);
-    family = cur_u8(c);
-    got.port = cur_u16(c);
+    cur_u8(&c);
+    family = cur_u8(&c);
+    got.port = cur_u16(&c);
     got.family = family == 1 ? 4 : family == 2 ? 6 : 0;
-    ip = cur_take(c, got.family == 6 ? 16 : 4);
-    if (!ip || got.family == 0 || cur_left(c) > 0)
+    ip = cur_take(&c, got.family == 6 ? 16 : 4);
+    if (!ip || got.family == 0 || cur_left(&c) > 0)
         return false;
     memcpy(got.ip, ip, got.family == 6 ? 16 : 4);
-    if (a->family == 0) /* the first instance counts */
-        *a = got;
+    *a = got;
     return true;
 }
 
@@ -42,15 +41,34 @@ static void flip_addr(struct stun_addr *a, const uint8_t *cookie_and_tid)
         a->ip[i] ^= cookie_and_tid[i];
 }
 
-static bool read_xor_addr(struct stun_msg *m, struct cur *c, struct stun_addr *a)
+bool stun_read_xor_addr(const struct stun_msg *m, struct cur value, struct stun_addr *a)
 {
-    bool first = a->family == 0;
-
-    if (!read_addr(c, a))
+    if (!stun_read_addr(value, a))
         return false;
-    if (first)
-        flip_addr(a, m->bytes + 4);
+    flip_addr(a, m->bytes + 4);
     return true;
+}
+
+/* The first instance counts; a later one must be well formed all the same. */
+static bool first_addr(bool read, const struct stun_addr *got, struct stun_addr *to)
+{
+    if (read && to->family == 0)
+        *to = *got;
+    return read;
+}
+
+static bool read_plain(struct cur *c, struct stun_addr *to)
+{
+    struct stun_addr got;
+
+    return first_addr(stun_read_addr(*c, &got), &got, to);
+}
+
+static bool read_xor(const struct stun_msg *m, struct cur *c, struct stun_addr *to)
+{
+    struct stun_addr got;
+
+    return first_addr(stun_read_xor_addr(m, *c, &got), &got, to);
 }
 
 static bool read_text(struct cur *c, struct slice *to, size_t max)
@@ -70,27 +88,27 @@ static bool read_text(struct cur *c, struct slice *to, size_t max)
 ATTR(attr_mapped)
 {
     UNUSED(at);
-    return read_addr(c, &m->mapped);
+    return read_plain(c, &m->mapped);
 }
 ATTR(attr_alternate)
 {
     UNUSED(at);
-    return read_addr(c, &m->alternate_server);
+    return read_plain(c, &m->alternate_server);
 }
 ATTR(attr_xor_mapped)
 {
     UNUSED(at);
-    return read_xor_addr(m, c, &m->xor_mapped);
+    return read_xor(m, c, &m->xor_mapped);
 }
 ATTR(attr_xor_relayed)
 {
     UNUSED(at);
-    return read_xor_addr(m, c, &m->xor_relayed);
+    return read_xor(m, c, &m->xor_relayed);
 }
 ATTR(attr_xor_peer)
 {
     UNUSED(at);
-    return read_xor_addr(m, c, &m->xor_peer);
+    return read_xor(m, c, &m->xor_peer);
 }
 ATTR(attr_username)
 {
@@ -163,21 +181,22 @@ ATTR(attr_transport)
     return true;
 }
 
-/* A list of: algorithm (16), length of the parameters (16), parameters padded to 4. Algorithm 2 is SHA-256. */
+/* A list of: algorithm (16), length of the parameters (16), parameters padded to 4. */
 ATTR(attr_algorithms)
 {
     UNUSED(at);
     if (!m->password_algorithms.p)
         m->password_algorithms = (struct slice) { (const char *)c->p, cur_left(c) };
     while (cur_left(c) > 0) {
-        uint16_t algorithm = cur_u16(c), n = cur_u16(c);
+        uint16_t n;
 
+        cur_u16(c);
+        n = cur_u16(c);
         cur_take(c, n);
         if (cur_left(c) > 0)
             cur_take(c, -n & 3U);
         if (c->bad)
             return false;
-        m->password_sha256 |= algorithm == 2;
     }
     return true;
 }
@@ -252,30 +271,22 @@ static const struct {
     { STUN_ATTR_SOFTWARE, attr_software },
     { STUN_ATTR_ALTERNATE_SERVER, attr_alternate },
     { STUN_ATTR_FINGERPRINT, attr_fingerprint },
-    /* Known, but nobody needs the value yet. */
+    /* Known, but of no use here: turn.c reads some of them from the walk. */
     { STUN_ATTR_UNKNOWN_ATTRIBUTES, NULL },
     { STUN_ATTR_CHANNEL_NUMBER, NULL },
     { STUN_ATTR_REQUESTED_ADDRESS_FAMILY, NULL },
+    { STUN_ATTR_EVEN_PORT, NULL },
+    { STUN_ATTR_DONT_FRAGMENT, NULL },
     { STUN_ATTR_PASSWORD_ALGORITHM, NULL },
     { STUN_ATTR_USERHASH, NULL },
+    { STUN_ATTR_RESERVATION_TOKEN, NULL },
+    { STUN_ATTR_PRIORITY, NULL },
+    { STUN_ATTR_USE_CANDIDATE, NULL },
+    { STUN_ATTR_CONNECTION_ID, NULL },
 };
-
-/* Behind MESSAGE-INTEGRITY only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT count (RFC 8489 section 14.5). */
-static bool ignored(const struct stun_msg *m, uint16_t type)
-{
-    if (type == STUN_ATTR_FINGERPRINT)
-        return false;
-    if (m->integrity256_at)
-        return true;
-    return m->integrity_at && type != STUN_ATTR_MESSAGE_INTEGRITY_SHA256;
-}
 
 static bool read_attr(struct stun_msg *m, uint16_t type, struct cur *value, size_t at)
 {
-    if (m->fingerprint_present)
-        return true;
-    if (ignored(m, type))
-        return true;
     for (size_t i = 0; i < sizeof attrs / sizeof *attrs; i++)
         if (attrs[i].type == type)
             return !attrs[i].read || attrs[i].read(m, value, at);
@@ -284,11 +295,51 @@ static bool read_attr(struct stun_msg *m, uint16_t type, struct cur *value, size
     return true;
 }
 
+struct stun_walk stun_walk_of(const struct stun_msg *m)
+{
+    return (struct stun_walk) { .bytes = m->bytes,
+                                .rest = cur_of(m->bytes + STUN_HEADER_SIZE, m->size - STUN_HEADER_SIZE) };
+}
+
+/* Behind MESSAGE-INTEGRITY only MESSAGE-INTEGRITY-SHA256 and FINGERPRINT count (RFC 8489 section 14.5), behind the latter nothing. */
+static bool counts(const struct stun_walk *w)
+{
+    if (w->behind_fingerprint)
+        return false;
+    if (w->type == STUN_ATTR_FINGERPRINT)
+        return true;
+    if (w->behind_sha256)
+        return false;
+    return !w->behind_integrity || w->type == STUN_ATTR_MESSAGE_INTEGRITY_SHA256;
+}
+
+bool stun_walk_next(struct stun_walk *w)
+{
+    while (cur_left(&w->rest) > 0) {
+        uint16_t size;
+
+        w->behind_integrity |= w->type == STUN_ATTR_MESSAGE_INTEGRITY;
+        w->behind_sha256 |= w->type == STUN_ATTR_MESSAGE_INTEGRITY_SHA256;
+        w->behind_fingerprint |= w->type == STUN_ATTR_FINGERPRINT;
+        w->at = (size_t)(w->rest.p - w->bytes);
+        w->type = cur_u16(&w->rest);
+        size = cur_u16(&w->rest);
+        w->value = cur_sub(&w->rest, size);
+        cur_take(&w->rest, -size & 3U);
+        if (w->rest.bad)
+            return false;
+        if (counts(w))
+            return true;
+    }
+    return false;
+}
+
 int stun_parse(const void *bytes, size_t n, struct stun_msg *m)
 {
-    struct cur c = cur_of(bytes, n), attributes;
+    struct cur c = cur_of(bytes, n);
     uint16_t type = cur_u16(&c), length = cur_u16(&c);
     uint32_t cookie = cur_u32(&c);
+    struct stun_walk w;
 
     *m = (struct stun_msg) { .bytes = bytes, .size = n };
     m->tid = cur_take(&c, STUN_TID_SIZE);
@@ -296,17 +347,11 @@ int stun_parse(const void *bytes, size_t n, struct stun_msg *m)
         return EM_ERR_INPUT;
     m->class = (enum stun_class)((type >> 4 & 1) | (type >> 7 & 2));
     m->method = (uint16_t)((type & 0x000F) | (type & 0x00E0) >> 1 | (type & 0x3E00) >> 2);
-    attributes = cur_sub(&c, length);
-    while (cur_left(&attributes) > 0) {
-        size_t at = (size_t)(attributes.p - m->bytes);
-        uint16_t attr = cur_u16(&attributes), size = cur_u16(&attributes);
-        struct cur value = cur_sub(&attributes, size);
-
-        cur_take(&attributes, -size & 3U);
-        if (attributes.bad || !read_attr(m, attr, &value, at))
+    w = stun_walk_of(m);
+    while (stun_walk_next(&w))
+        if (!read_attr(m, w.type, &w.value, w.at))
             return EM_ERR_INPUT;
-    }
-    return 0;
+    return w.rest.bad ? EM_ERR_INPUT : 0;
 }
 
 bool stun_is_answer(const struct stun_msg *m, uint16_t method, const uint8_t tid[STUN_TID_SIZE])
@@ -317,6 +362,8 @@ bool stun_is_answer(const struct stun_msg *m, uint16_t method, const uint8_t tid
 
 int stun_frame(const uint8_t *p, size_t n)
 {
+    static const uint8_t cookie[] = { STUN_COOKIE >> 24, STUN_COOKIE >> 16 & 0xFF, STUN_COOKIE >> 8 & 0xFF,
+                                      STUN_COOKIE & 0xFF };
     struct cur c = cur_of(p, n);
     uint16_t first = cur_u16(&c), length = cur_u16(&c);
     size_t size;
@@ -325,6 +372,8 @@ int stun_frame(const uint8_t *p, size_t n)
         return EM_ERR_INPUT;
     if (c.bad)
         return 0;
+    if (!(first & 0x4000) && memcmp(p + 4, cookie, n - 4 < sizeof cookie ? n - 4 : sizeof cookie) != 0)
+        return EM_ERR_INPUT;
     if (first & 0x4000) /* ChannelData: the padding is outside the length */
         size = 4 + ((size_t)length + 3) / 4 * 4;
     else if (length % 4 != 0)
@@ -385,6 +434,18 @@ void stun_put_error(struct buf *b, uint16_t code, struct slice reason)
     if (reason.n)
         memcpy(value + 4, reason.p, reason.n);
     stun_put(b, STUN_ATTR_ERROR_CODE, value, 4 + reason.n);
+}
+
+void stun_put_unknown(struct buf *b, const struct stun_msg *m)
+{
+    uint8_t list[2 * STUN_UNKNOWN_MAX];
+    size_t n = m->unknown_n < STUN_UNKNOWN_MAX ? m->unknown_n : STUN_UNKNOWN_MAX;
+
+    for (size_t i = 0; i < n; i++) {
+        list[2 * i] = (uint8_t)(m->unknown[i] >> 8);
+        list[2 * i + 1] = (uint8_t)m->unknown[i];
+    }
+    stun_put(b, STUN_ATTR_UNKNOWN_ATTRIBUTES, list, 2 * n);
 }
 
 void stun_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a)

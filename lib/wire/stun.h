@@ -44,9 +44,12 @@ enum stun_method {
     STUN_DATA = 0x007,
     STUN_CREATE_PERMISSION = 0x008,
     STUN_CHANNEL_BIND = 0x009,
+    STUN_CONNECT = 0x00A, /* RFC 6062 */
+    STUN_CONNECTION_BIND = 0x00B,
+    STUN_CONNECTION_ATTEMPT = 0x00C,
 };
 
-enum stun_attr { /* RFC 8489 section 14, RFC 8656 section 18 */
+enum stun_attr { /* RFC 8489 section 14, RFC 8656 section 18, RFC 8445 section 16.1, RFC 6062 section 6.2 */
                  STUN_ATTR_MAPPED_ADDRESS = 0x0001,
                  STUN_ATTR_USERNAME = 0x0006,
                  STUN_ATTR_MESSAGE_INTEGRITY = 0x0008,
@@ -60,15 +63,26 @@ enum stun_attr { /* RFC 8489 section 14, RFC 8656 section 18 */
                  STUN_ATTR_NONCE = 0x0015,
                  STUN_ATTR_XOR_RELAYED_ADDRESS = 0x0016,
                  STUN_ATTR_REQUESTED_ADDRESS_FAMILY = 0x0017,
+                 STUN_ATTR_EVEN_PORT = 0x0018,
                  STUN_ATTR_REQUESTED_TRANSPORT = 0x0019,
+                 STUN_ATTR_DONT_FRAGMENT = 0x001A,
                  STUN_ATTR_MESSAGE_INTEGRITY_SHA256 = 0x001C,
                  STUN_ATTR_PASSWORD_ALGORITHM = 0x001D,
                  STUN_ATTR_USERHASH = 0x001E,
                  STUN_ATTR_XOR_MAPPED_ADDRESS = 0x0020,
+                 STUN_ATTR_RESERVATION_TOKEN = 0x0022,
+                 STUN_ATTR_PRIORITY = 0x0024,
+                 STUN_ATTR_USE_CANDIDATE = 0x0025,
+                 STUN_ATTR_CONNECTION_ID = 0x002A,
+                 STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
+                 STUN_ATTR_ADDRESS_ERROR_CODE = 0x8001,
                  STUN_ATTR_PASSWORD_ALGORITHMS = 0x8002,
+                 STUN_ATTR_ICMP = 0x8004,
                  STUN_ATTR_SOFTWARE = 0x8022,
                  STUN_ATTR_ALTERNATE_SERVER = 0x8023,
                  STUN_ATTR_FINGERPRINT = 0x8028,
+                 STUN_ATTR_ICE_CONTROLLED = 0x8029,
+                 STUN_ATTR_ICE_CONTROLLING = 0x802A,
 };
 
 /* A transport address inside a message. family 0 = none. */
@@ -91,7 +105,6 @@ struct stun_msg {
     bool has_lifetime, has_requested_transport;
     uint32_t lifetime; /* seconds */
     uint8_t requested_transport;
-    bool password_sha256;                 /* PASSWORD-ALGORITHMS offers SHA-256 */
     struct slice password_algorithms;     /* the raw value, to be echoed */
     size_t integrity_at, integrity256_at; /* offset of the attribute's header; 0 = absent */
     size_t integrity256_size;
@@ -107,8 +120,30 @@ int stun_parse(const void *bytes, size_t n, struct stun_msg *m) EM_MUST_CHECK;
 /* Is this the success or error response of our request? */
 bool stun_is_answer(const struct stun_msg *m, uint16_t method, const uint8_t tid[STUN_TID_SIZE]);
 
+/* One attribute after the other, for those that have no member in struct stun_msg (turn.h; a new kind of probe). Only those that count
+ * are shown: nothing behind MESSAGE-INTEGRITY but MESSAGE-INTEGRITY-SHA256 and FINGERPRINT, nothing behind FINGERPRINT.
+ *
+ *     struct stun_walk w = stun_walk_of(&m);
+ *     while (stun_walk_next(&w)) switch on w.type, read w.value; it is a window of exactly the value
+ */
+struct stun_walk {
+    const uint8_t *bytes; /* the whole message */
+    struct cur
+        rest; /* behind the present attribute; bad when the walk ended because an attribute runs over the end */
+    uint16_t type;
+    size_t at; /* offset of the attribute in the message */
+    struct cur value;
+    bool behind_integrity, behind_sha256, behind_fingerprint;
+};
+struct stun_walk stun_walk_of(const struct stun_msg *m);
+bool stun_walk_next(struct stun_walk *w);
+/* What an address attribute's value says; false: no address. The second undoes the XOR with cookie and transaction id. */
+bool stun_read_addr(struct cur value, struct stun_addr *a);
+bool stun_read_xor_addr(const struct stun_msg *m, struct cur value, struct stun_addr *a);
+
 /* Framing over TCP and TLS (RFC 8489 section 6.2.2, RFC 8656 section 3.5): >0 = the first that many bytes are one message or one
- * ChannelData (padding included), 0 = more bytes are needed, <0 = this is neither (EM_ERR_INPUT). */
+ * ChannelData (padding included), 0 = more bytes are needed, <0 = this is neither (EM_ERR_INPUT). A STUN message is known by its cookie
+ * as soon as that is there, so that a stream of something else is not waited for. */
 int stun_frame(const uint8_t *p, size_t n);
 
 /* Writing. */
@@ -118,6 +153,7 @@ void stun_put(struct buf *b, uint16_t type, const void *value, size_t n);
 void stun_put_text(struct buf *b, uint16_t type, struct slice text);
 void stun_put_u32(struct buf *b, uint16_t type, uint32_t v);
 void stun_put_error(struct buf *b, uint16_t code, struct slice reason);
+void stun_put_unknown(struct buf *b, const struct stun_msg *m); /* UNKNOWN-ATTRIBUTES: those listed in m */
 void stun_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
 void stun_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
 void stun_put_fingerprint(struct buf *b); /* last */

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-enum { SHA1_SIZE = 20, SHA256_SIZE = 32, ALGORITHM_SHA256 = 2 };
+enum { SHA1_SIZE = 20, SHA256_SIZE = 32, ALGORITHM_MD5 = 1, ALGORITHM_SHA256 = 2 };
 
 bool stun_key_short(struct stun_key *k, struct slice password)
 {
@@ -31,24 +32,35 @@ static struct slice unquoted(struct slice s)
     return s;
 }
 
+/* The digest of parts with colons between them. */
+static bool digest_of(const EVP_MD *md, const struct slice *parts, size_t parts_n, uint8_t *to, size_t *n)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    unsigned size = 0;
+    bool ok = ctx && EVP_DigestInit_ex(ctx, md, NULL);
+
+    for (size_t i = 0; i < parts_n && ok; i++)
+        ok = (i == 0 || EVP_DigestUpdate(ctx, ":", 1)) && EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+    ok = ok && EVP_DigestFinal_ex(ctx, to, &size);
+    EVP_MD_CTX_free(ctx);
+    if (ok)
+        *n = size;
+    return ok;
+}
+
 bool stun_key_long(struct stun_key *k, bool sha256, struct slice user, struct slice realm,
                    struct slice password)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    unsigned n = 0;
-    bool ok;
+    struct slice parts[] = { unquoted(user), unquoted(realm), password };
 
-    user = unquoted(user);
-    realm = unquoted(realm);
-    while (password.n > 0 && password.p[password.n - 1] == '\0')
-        password.n--;
-    ok = ctx && EVP_DigestInit_ex(ctx, sha256 ? EVP_sha256() : EVP_md5(), NULL) &&
-         EVP_DigestUpdate(ctx, user.p, user.n) && EVP_DigestUpdate(ctx, ":", 1) &&
-         EVP_DigestUpdate(ctx, realm.p, realm.n) && EVP_DigestUpdate(ctx, ":", 1) &&
-         EVP_DigestUpdate(ctx, password.p, password.n) && EVP_DigestFinal_ex(ctx, k->bytes, &n);
-    EVP_MD_CTX_free(ctx);
-    k->n = n;
-    return ok;
+    while (parts[2].n > 0 && parts[2].p[parts[2].n - 1] == '\0')
+        parts[2].n--;
+    return digest_of(sha256 ? EVP_sha256() : EVP_md5(), parts, 3, k->bytes, &k->n);
+}
+
+void stun_key_fini(struct stun_key *k)
+{
+    OPENSSL_cleanse(k, sizeof *k);
 }
 
 static size_t digest_size(bool sha256)
@@ -60,14 +72,20 @@ static size_t digest_size(bool sha256)
 static bool hmac(bool sha256, const struct stun_key *k, const uint8_t header[4], const uint8_t *rest,
                  size_t n, uint8_t digest[SHA256_SIZE])
 {
-    uint8_t whole[STUN_MESSAGE_MAX + 64];
-    unsigned size = 0;
+    char sha1_name[] = "SHA1", sha256_name[] = "SHA256";
+    OSSL_PARAM how[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256 ? sha256_name : sha1_name, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    size_t size = 0;
+    bool ok = ctx && EVP_MAC_init(ctx, k->bytes, k->n, how) && EVP_MAC_update(ctx, header, 4) &&
+              EVP_MAC_update(ctx, rest, n) && EVP_MAC_final(ctx, digest, &size, SHA256_SIZE);
 
-    if (n + 4 > sizeof whole)
-        return false;
-    memcpy(whole, header, 4);
-    memcpy(whole + 4, rest, n);
-    return HMAC(sha256 ? EVP_sha256() : EVP_sha1(), k->bytes, (int)k->n, whole, n + 4, digest, &size) != NULL;
+    EVP_MAC_CTX_free(ctx);
+    EVP_MAC_free(mac);
+    return ok && size == digest_size(sha256);
 }
 
 void stun_put_integrity(struct buf *b, const struct stun_key *k, bool sha256)
@@ -96,6 +114,8 @@ enum stun_integrity stun_check_integrity(const struct stun_msg *m, const struct 
 
     if (at == 0)
         return STUN_INTEGRITY_ABSENT;
+    if (size != digest_size(sha256))
+        return STUN_INTEGRITY_WRONG;
     length = at + 4 + size - STUN_HEADER_SIZE;
     memcpy(header, m->bytes, 2);
     header[2] = (uint8_t)(length >> 8);
@@ -118,14 +138,18 @@ bool stun_rest_credentials(const char *secret, int64_t expiry_s, const char *nam
         return false;
     EVP_EncodeBlock(text, digest, (int)n);
     memcpy(password, text, sizeof text);
+    OPENSSL_cleanse(text, sizeof text);
+    OPENSSL_cleanse(digest, sizeof digest);
     return true;
 }
 
-void stun_auth_init(struct stun_auth *a, const char *user, const char *password)
+bool stun_auth_init(struct stun_auth *a, const char *user, const char *password)
 {
+    bool fits;
+
     *a = (struct stun_auth) { 0 };
-    slice_copy(slice_of(user), a->user, sizeof a->user);
-    slice_copy(slice_of(password), a->password, sizeof a->password);
+    fits = slice_copy(slice_of(user), a->user, sizeof a->user);
+    return slice_copy(slice_of(password), a->password, sizeof a->password) && fits;
 }
 
 void stun_auth_fini(struct stun_auth *a)
@@ -133,68 +157,147 @@ void stun_auth_fini(struct stun_auth *a)
     OPENSSL_cleanse(a, sizeof *a);
 }
 
+static struct slice realm_of(const struct stun_auth *a)
+{
+    return (struct slice) { a->realm, a->realm_n };
+}
+
+/* RFC 8489 section 14.4: who listens shall not learn who asks. */
+static void put_user(const struct stun_auth *a, struct buf *b)
+{
+    struct slice parts[] = { unquoted(slice_of(a->user)), unquoted(realm_of(a)) };
+    uint8_t hash[SHA256_SIZE];
+    size_t n;
+
+    if (!a->user_hashed)
+        stun_put_text(b, STUN_ATTR_USERNAME, slice_of(a->user));
+    else if (digest_of(EVP_sha256(), parts, 2, hash, &n))
+        stun_put(b, STUN_ATTR_USERHASH, hash, n);
+    else
+        b->full = true;
+}
+
 void stun_auth_sign(const struct stun_auth *a, struct buf *b)
 {
     if (!a->challenged)
         return;
-    stun_put_text(b, STUN_ATTR_USERNAME, slice_of(a->user));
-    stun_put(b, STUN_ATTR_REALM, a->realm, a->realm_n);
+    put_user(a, b);
+    stun_put_text(b, STUN_ATTR_REALM, realm_of(a));
     stun_put(b, STUN_ATTR_NONCE, a->nonce, a->nonce_n);
-    if (a->sha256) {
+    if (a->algorithm) {
         stun_put(b, STUN_ATTR_PASSWORD_ALGORITHMS, a->algorithms, a->algorithms_n);
-        stun_put(b, STUN_ATTR_PASSWORD_ALGORITHM, (const uint8_t[4]) { 0, ALGORITHM_SHA256, 0, 0 }, 4);
+        stun_put(b, STUN_ATTR_PASSWORD_ALGORITHM, (const uint8_t[4]) { 0, (uint8_t)a->algorithm, 0, 0 }, 4);
     }
     stun_put_integrity(b, &a->key, a->sha256);
 }
 
-/* Flag bit 0 of a nonce that begins "obMatJos2" and four base64 characters of 24 bits (RFC 8489 section 9.2, 18.1). */
-static bool nonce_wants_algorithms(struct slice nonce)
+/* What a nonce says about its server: "obMatJos2", then 24 bits in four base64 characters, the first bit on the left (RFC 8489 sections
+ * 9.2 and 18.1). */
+enum feature { FEATURE_ALGORITHMS = 0x80, FEATURE_ANONYMITY = 0x40 };
+
+static bool nonce_says(struct slice nonce, enum feature feature)
 {
     uint8_t bits[3];
 
     if (!slice_skip(&nonce, SLICE("obMatJos2")) || nonce.n < 4)
         return false;
-    return EVP_DecodeBlock(bits, (const uint8_t *)nonce.p, 4) == 3 && (bits[0] & 0x80) != 0;
+    return EVP_DecodeBlock(bits, (const uint8_t *)nonce.p, 4) == 3 && (bits[0] & feature) != 0;
 }
 
-static bool take_challenge(struct stun_auth *a, const struct stun_msg *m)
+static bool talked_down(const struct stun_msg *m)
 {
-    if (!m->realm.p || !m->nonce.p || m->realm.n > sizeof a->realm || m->nonce.n > sizeof a->nonce)
-        return false;
-    memcpy(a->realm, m->realm.p, a->realm_n = m->realm.n);
+    return nonce_says(m->nonce, FEATURE_ALGORITHMS) && !m->password_algorithms.p;
+}
+
+/* The first of the list that we know, as the RFC wants it; 0 = none. Neither of ours has parameters. */
+static uint16_t choose_algorithm(struct slice list)
+{
+    struct cur c = cur_of(list.p, list.n);
+
+    while (cur_left(&c) > 0) {
+        uint16_t algorithm = cur_u16(&c), n = cur_u16(&c);
+
+        cur_take(&c, n);
+        if (cur_left(&c) > 0)
+            cur_take(&c, -n & 3U);
+        if (!c.bad && n == 0 && (algorithm == ALGORITHM_MD5 || algorithm == ALGORITHM_SHA256))
+            return algorithm;
+    }
+    return 0;
+}
+
+/* Why this challenge cannot be answered; NULL = it can. */
+static const char *unanswerable(const struct stun_auth *a, const struct stun_msg *m)
+{
+    if (!m->nonce.p || (!m->realm.p && !a->challenged))
+        return "a challenge without realm or nonce";
+    if (m->realm.n > sizeof a->realm || m->nonce.n > sizeof a->nonce ||
+        m->password_algorithms.n > sizeof a->algorithms)
+        return "a challenge that is too long to be sent back";
+    if (talked_down(m))
+        return "a challenge whose nonce speaks of password algorithms that it does not list";
+    if (m->password_algorithms.p && !choose_algorithm(m->password_algorithms))
+        return "a challenge with password algorithms that are all unknown";
+    return NULL;
+}
+
+/* A stale nonce may come without the realm, which then stays. */
+static enum stun_auth_next take_challenge(struct stun_auth *a, const struct stun_msg *m)
+{
+    if ((a->broken = unanswerable(a, m)))
+        return STUN_AUTH_BROKEN;
+    if (m->realm.p)
+        memcpy(a->realm, m->realm.p, a->realm_n = m->realm.n);
     memcpy(a->nonce, m->nonce.p, a->nonce_n = m->nonce.n);
-    a->sha256 = m->password_sha256 && nonce_wants_algorithms(m->nonce) &&
-                m->password_algorithms.n <= sizeof a->algorithms;
-    if (a->sha256)
+    a->algorithm = choose_algorithm(m->password_algorithms);
+    if (a->algorithm)
         memcpy(a->algorithms, m->password_algorithms.p, a->algorithms_n = m->password_algorithms.n);
-    a->challenged = stun_key_long(&a->key, a->sha256, slice_of(a->user),
-                                  (struct slice) { a->realm, a->realm_n }, slice_of(a->password));
-    return a->challenged;
+    a->sha256 =
+        a->algorithm != 0; /* of the integrity: who lists algorithms knows it, also when the key is by MD5 */
+    a->user_hashed = nonce_says(m->nonce, FEATURE_ANONYMITY);
+    a->challenged = stun_key_long(&a->key, a->algorithm == ALGORITHM_SHA256, slice_of(a->user), realm_of(a),
+                                  slice_of(a->password));
+    if (a->challenged)
+        return STUN_AUTH_RETRY;
+    a->broken = "a challenge whose digest this machine does not have";
+    return STUN_AUTH_BROKEN;
 }
 
 static enum stun_auth_next challenge(struct stun_auth *a, const struct stun_msg *m)
 {
-    if (!a->user[0])
-        return m->realm.p && m->nonce.p ? STUN_AUTH_NEEDED : STUN_AUTH_BROKEN;
-    if (m->error_code == 401 && a->challenged)
-        return STUN_AUTH_REFUSED;
+    if (!a->user[0] && m->realm.p && m->nonce.p)
+        return STUN_AUTH_NEEDED;
+    if (m->error_code == 401 && a->challenged) {
+        if (!m->realm.p || slice_eq(m->realm, realm_of(a)) || a->realm_changes == STUN_REALM_CHANGES_MAX)
+            return STUN_AUTH_REFUSED;
+        a->realm_changes++;
+    }
     if (m->error_code == 438) {
         if (a->stale_once)
             return STUN_AUTH_REFUSED;
         a->stale_once = true;
     }
-    return take_challenge(a, m) ? STUN_AUTH_RETRY : STUN_AUTH_BROKEN;
+    return take_challenge(a, m);
+}
+
+/* RFC 8489 section 9.2.5, but for what the header says about errors without integrity. */
+static bool forged(const struct stun_auth *a, const struct stun_msg *m)
+{
+    enum stun_integrity i = stun_check_integrity(m, &a->key);
+
+    if (i == STUN_INTEGRITY_ABSENT)
+        return m->class == STUN_SUCCESS || m->error_code == 300 || m->error_code == 400;
+    return i == STUN_INTEGRITY_WRONG || (a->sha256 && m->integrity256_at == 0);
 }
 
 enum stun_auth_next stun_auth_answer(struct stun_auth *a, const struct stun_msg *m)
 {
     if (m->class == STUN_ERROR && (m->error_code == 401 || m->error_code == 438))
         return challenge(a, m);
-    if (a->challenged) {
-        enum stun_integrity i = stun_check_integrity(m, &a->key);
-
-        if (i == STUN_INTEGRITY_WRONG || (i == STUN_INTEGRITY_ABSENT && m->class == STUN_SUCCESS))
-            return STUN_AUTH_FORGED;
-    }
-    return m->class == STUN_SUCCESS ? STUN_AUTH_SUCCESS : STUN_AUTH_ERROR;
+    if (a->challenged && (talked_down(m) || forged(a, m)))
+        return STUN_AUTH_FORGED;
+    a->stale_once = false;
+    if (m->class == STUN_SUCCESS)
+        return STUN_AUTH_SUCCESS;
+    return m->error_code == 300 && m->alternate_server.family ? STUN_AUTH_REDIRECT : STUN_AUTH_ERROR;
 }
