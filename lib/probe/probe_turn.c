@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "probe/attempt.h"
+#include "wire/turn.h"
 
 enum {
-    RELAY_OVER_UDP = 0x11,
     REST_LIFETIME_S = 3600, /* of the credentials that are derived from a shared secret */
 };
 
@@ -44,7 +44,7 @@ static void allocate(struct em_attempt *a)
     struct buf b = buf_over(bytes, sizeof bytes);
 
     em_ask_begin(a, &b, STUN_ALLOCATE);
-    stun_put_u32(&b, STUN_ATTR_REQUESTED_TRANSPORT, (uint32_t)RELAY_OVER_UDP << 24);
+    b.full |= !turn_put_allocate(&b, &(struct turn_allocate) { .relay = TURN_RELAY_UDP });
     stun_auth_sign(&a->turn.auth, &b);
     em_ask(a, &b);
 }
@@ -52,7 +52,7 @@ static void allocate(struct em_attempt *a)
 static void begin_refresh(struct em_attempt *a, struct buf *b)
 {
     em_ask_begin(a, b, STUN_REFRESH);
-    stun_put_u32(b, STUN_ATTR_LIFETIME, 0);
+    turn_put_refresh(b, 0);
     stun_auth_sign(&a->turn.auth, b);
 }
 
@@ -130,7 +130,7 @@ void em_turn_answer(struct em_attempt *a, const struct stun_msg *m)
     else if (next == STUN_AUTH_NEEDED)
         em_attempt_good(a, "TURN answer (401, as it should be without credentials)", a->result.rtt_us);
     else if (next == STUN_AUTH_BROKEN)
-        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "a challenge without realm or nonce");
+        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "%s", a->turn.auth.broken);
     else if (next == STUN_AUTH_REFUSED && m->error_code == 401)
         em_attempt_end(a, EM_VERDICT_AUTH_FAILED, "the server refused the credentials");
     else
