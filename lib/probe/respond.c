@@ -10,8 +10,6 @@
 #include "wire/stun.h"
 
 enum {
-    IDLE_MAX_S = 30, /* a TCP client that says nothing for so long is closed */
-    SWEEP_EVERY_S = 5,
     FRAME_MAX = 2048, /* a request; a client that announces more is closed */
     RFC4571_SIZE = 2, /* length before each packet on a media connection (RFC 4571 section 2) */
 };
@@ -32,7 +30,7 @@ struct em_responder {
     struct em_listener **listeners;
     size_t listeners_n;
     TAILQ_HEAD(clients, client) clients; /* the head said something least recently */
-    struct em_timer *sweep;
+    struct em_timer *sweep;              /* set while there are clients */
     struct em_respond_stats stats;
 };
 
@@ -47,24 +45,38 @@ static struct stun_addr seen_as(const struct em_addr *a)
     return s;
 }
 
-/* Writes the answer behind what is in b; false when these bytes are no request of ours. Never larger than twice the request: of an
- * answer that would be, SOFTWARE is left out, and the bare answer (32 bytes for IPv4, 44 for IPv6) is dropped if even it is. */
-static bool answer(const uint8_t *p, size_t n, const struct em_addr *from, struct buf *b)
+/* Success with what we saw; or, when the request has attributes that must be understood and are not, error 420 that lists them (RFC 8489
+ * section 6.3.1). extra: also what may be left out. */
+static void compose(const struct stun_msg *m, const struct em_addr *from, bool extra, struct buf *b)
 {
     struct stun_addr mapped = seen_as(from);
+
+    stun_begin(b, STUN_BINDING, m->unknown_n ? STUN_ERROR : STUN_SUCCESS, m->tid);
+    if (m->unknown_n) {
+        stun_put_error(b, 420, extra ? SLICE("Unknown Attribute") : SLICE(""));
+        stun_put_unknown(b, m);
+    } else {
+        stun_put_xor_addr(b, STUN_ATTR_XOR_MAPPED_ADDRESS, &mapped);
+    }
+    if (extra)
+        stun_put_text(b, STUN_ATTR_SOFTWARE, SLICE("edgemedia"));
+    if (m->fingerprint_present)
+        stun_put_fingerprint(b);
+}
+
+/* Writes the answer into b; false when these bytes are no request of ours. Never larger than twice the request: of an answer that would
+ * be, SOFTWARE and the reason are left out, and the bare answer (32 bytes for IPv4, 44 for IPv6) is dropped if even it is: over IPv6 a request
+ * must carry something, as those of every probe of ours do. */
+static bool answer(const uint8_t *p, size_t n, const struct em_addr *from, struct buf *b)
+{
     struct stun_msg m;
 
     if (stun_parse(p, n, &m) != 0 || m.class != STUN_REQUEST || m.method != STUN_BINDING)
         return false;
     if (m.fingerprint_present && !m.fingerprint_right)
         return false;
-    for (int full = 1; full >= 0; full--) {
-        stun_begin(b, STUN_BINDING, STUN_SUCCESS, m.tid);
-        stun_put_xor_addr(b, STUN_ATTR_XOR_MAPPED_ADDRESS, &mapped);
-        if (full)
-            stun_put_text(b, STUN_ATTR_SOFTWARE, SLICE("edgemedia"));
-        if (m.fingerprint_present)
-            stun_put_fingerprint(b);
+    for (int extra = 1; extra >= 0; extra--) {
+        compose(&m, from, extra, b);
         if (!b->full && b->n <= 2 * n)
             return true;
     }
@@ -95,26 +107,59 @@ static void drop(struct client *c, bool reset)
     free(c);
 }
 
-/* Size of the first packet in pending and where its STUN message begins. Bare STUN begins with 00 01 (Binding) and its cookie at
- * byte 4; with the RFC 4571 length before it, the cookie stands at byte 6. 0: more is needed; <0: neither. */
+/* Whether the first n bytes can be the beginning of a Binding request. */
+static bool begins_request(const uint8_t *p, size_t n)
+{
+    static const uint8_t type[] = { 0, STUN_BINDING },
+                         cookie[] = { STUN_COOKIE >> 24, STUN_COOKIE >> 16 & 0xFF, STUN_COOKIE >> 8 & 0xFF,
+                                      STUN_COOKIE & 0xFF };
+
+    if (memcmp(p, type, n < sizeof type ? n : sizeof type) != 0)
+        return false;
+    return n <= 4 || memcmp(p + 4, cookie, n - 4 < sizeof cookie ? n - 4 : sizeof cookie) == 0;
+}
+
+/*
+ * Bare:      | 00 01 | length (16) | 21 12 A4 42 | ...
+ * RFC 4571:  | size of the packet (16) | the same |
+ * A packet has 20 bytes at least, so the first two bytes tell the two apart; a size of 0 is a packet without bytes (RFC 6544 section 3).
+ *
+ * Size of the first packet in pending and where its STUN message begins. 0: more is needed; <0: neither, as soon as that is seen.
+ */
 static int next_packet(const uint8_t *p, size_t n, size_t *skip)
 {
-    static const uint8_t cookie[4] = { 0x21, 0x12, 0xA4, 0x42 };
-    size_t framed;
+    size_t size;
 
-    if (n < 8)
+    if (n < RFC4571_SIZE)
         return 0;
-    if (memcmp(p + 4, cookie, 4) == 0) {
-        *skip = 0;
-        return stun_frame(p, n);
-    }
-    framed = (size_t)p[0] << 8 | p[1];
-    if (n >= 10 && memcmp(p + 6, cookie, 4) != 0)
-        return EM_ERR_INPUT;
-    if (framed < STUN_HEADER_SIZE || framed > FRAME_MAX)
-        return EM_ERR_INPUT;
+    *skip = 0;
+    size = (size_t)p[0] << 8 | p[1];
+    if (size == STUN_BINDING)
+        return begins_request(p, n) ? stun_frame(p, n) : EM_ERR_INPUT;
     *skip = RFC4571_SIZE;
-    return n >= framed + RFC4571_SIZE ? (int)(framed + RFC4571_SIZE) : 0;
+    if (size == 0)
+        return RFC4571_SIZE;
+    if (size < STUN_HEADER_SIZE || size > FRAME_MAX || !begins_request(p + RFC4571_SIZE, n - RFC4571_SIZE))
+        return EM_ERR_INPUT;
+    return n >= size + RFC4571_SIZE ? (int)(size + RFC4571_SIZE) : 0;
+}
+
+/* Answers one packet, framed as the request was. */
+static bool answer_packet(struct client *c, size_t size, size_t skip)
+{
+    uint8_t room[RFC4571_SIZE + STUN_REQUEST_MAX];
+    struct buf b = buf_over(room + skip, sizeof room - skip);
+
+    if (!answer(c->pending + skip, size - skip, &c->from, &b))
+        return false;
+    if (skip) {
+        room[0] = (uint8_t)(b.n >> 8);
+        room[1] = (uint8_t)b.n;
+    }
+    c->owner->stats.requests++;
+    c->owner->stats.answers++;
+    em_conn_send(c->conn, room, skip + b.n);
+    return true;
 }
 
 /* Answers every whole packet; false when the client is to be closed. */
@@ -124,18 +169,8 @@ static bool serve(struct client *c)
     int size;
 
     while ((size = next_packet(c->pending, c->pending_n, &skip)) > 0) {
-        uint8_t room[RFC4571_SIZE + STUN_REQUEST_MAX];
-        struct buf b = buf_over(room + skip, sizeof room - skip);
-
-        if (!answer(c->pending + skip, (size_t)size - skip, &c->from, &b))
+        if ((size_t)size > skip && !answer_packet(c, (size_t)size, skip))
             return false;
-        if (skip) {
-            room[0] = (uint8_t)(b.n >> 8);
-            room[1] = (uint8_t)b.n;
-        }
-        c->owner->stats.requests++;
-        c->owner->stats.answers++;
-        em_conn_send(c->conn, room, skip + b.n);
         c->pending_n -= (size_t)size;
         memmove(c->pending, c->pending + size, c->pending_n);
     }
@@ -178,6 +213,19 @@ static void on_error(void *arg, const struct em_net_error *e)
     drop(arg, false);
 }
 
+/* The clients stand in the order of their last sign of life: the first one's deadline is the next. */
+static void on_sweep(void *arg)
+{
+    struct em_responder *r = arg;
+    int64_t quiet_since = em_mono_us(em_net_clock(r->net)) - EM_RESPOND_IDLE_MAX_S * EM_US_PER_S;
+    struct client *c;
+
+    while ((c = TAILQ_FIRST(&r->clients)) && c->last_us <= quiet_since)
+        drop(c, true);
+    if (c)
+        em_timer_at(r->sweep, c->last_us + EM_RESPOND_IDLE_MAX_S * EM_US_PER_S);
+}
+
 static void on_accepted(void *arg, struct em_conn *conn, const struct em_addr *from)
 {
     static const struct em_conn_events events = { .data = on_data, .eof = on_eof, .error = on_error };
@@ -195,19 +243,9 @@ static void on_accepted(void *arg, struct em_conn *conn, const struct em_addr *f
     c->from = *from;
     c->last_us = em_mono_us(em_net_clock(r->net));
     TAILQ_INSERT_TAIL(&r->clients, c, link);
-    r->stats.clients++;
+    if (r->stats.clients++ == 0)
+        on_sweep(r);
     em_conn_take(conn, &events, c);
-}
-
-static void on_sweep(void *arg)
-{
-    struct em_responder *r = arg;
-    int64_t now = em_mono_us(em_net_clock(r->net));
-    struct client *c;
-
-    while ((c = TAILQ_FIRST(&r->clients)) && now - c->last_us > IDLE_MAX_S * EM_US_PER_S)
-        drop(c, true);
-    em_timer_at(r->sweep, now + SWEEP_EVERY_S * EM_US_PER_S);
 }
 
 static int listen_on(struct em_responder *r, const struct em_respond_conf *conf, uint16_t port,
@@ -266,7 +304,6 @@ int em_responder_start(struct em_net *net, const struct em_respond_conf *conf,
         em_responder_stop(r);
         return err;
     }
-    on_sweep(r);
     *responder = r;
     return 0;
 }
