@@ -98,9 +98,10 @@ def test_codes_warnings_and_media_on_every_face_are_the_true_ones():
     scan = json.loads(edgemedia("scan", "--json", *whole.files()).stdout)
     status = whole.daemon.status()
     snmp = {"codes": table_of_snmp(16, 2, 5), "ice_warnings": table_of_snmp(17, 2, 6, lambda n: hex(int(n, 0))), "media": table_of_snmp(18, 2, 3)}
-    series = {"codes": table_of_metrics("call_failures", "code"), "ice_warnings": table_of_metrics("ice_warnings", "warning")}
+    series = {"codes": table_of_metrics("call_failures", "code"), "ice_warnings": table_of_metrics("ice_warnings", "warning"),
+              "media": table_of_metrics("media_call_failures", "media")}
     for name in snmp:
-        got = {"scan": scan[name], "status": status[name], "snmp": snmp[name], "metrics": series.get(name, whole.truth[name])}
+        got = {"scan": scan[name], "status": status[name], "snmp": snmp[name], "metrics": series[name]}
         assert all(g == whole.truth[name] for g in got.values()), f"{name}: true is {whole.truth[name]}, got {got}"
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole product on loopback, for tests: snmpd, coturn, `edgemedia respond`, edgemediad and a trace that the generator lets grow; and
 what is asked of it: the SNMP tools of net-snmp, the metrics, the plugin, the command, and how long answers take."""
+import functools
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -56,8 +58,8 @@ def end(process):
 
 
 def free_ports(n):
-    """The first of n ports in a row that nobody has on UDP or TCP."""
-    for first in range(20000, 32000, n):
+    """The first of n ports in a row that nobody has on UDP or TCP; another program may take them the moment after."""
+    for first in random.sample(range(20000, 32000, n), 100):
         held = []
         try:
             for port in range(first, first + n):
@@ -217,12 +219,14 @@ class Whole:
             self.ends.pop()()
 
     def respond(self):
-        self.media = free_ports(4)
-        responder = start(f"{BUILD}/edgemedia", "respond", "127.0.0.1", f"{self.media}-{self.media + 3}", stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True)
-        self.ends += [responder.stdout.close, lambda: end(responder)]
-        assert responder.stdout.readline().startswith("listening")
-        self.responder = responder
+        for _ in range(5):
+            self.media = free_ports(4)
+            self.responder = start(f"{BUILD}/edgemedia", "respond", "127.0.0.1", f"{self.media}-{self.media + 3}", stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+            self.ends += [self.responder.stdout.close, functools.partial(end, self.responder)]
+            if self.responder.stdout.readline().startswith("listening"):
+                return
+        raise AssertionError("the responder does not start")
 
     def configuration(self):
         with open(f"{self.directory}/turn.pw", "w", encoding="ascii") as f:
