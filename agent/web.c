@@ -41,13 +41,19 @@ struct client {
     bool shut;
 };
 
+/* The pages that are not sent yet. libevent lets go of the last of them in a later turn, perhaps after the endpoint is gone. */
+struct queue {
+    size_t bytes;
+    size_t refs; /* the endpoint's and one for each page */
+};
+
 struct em_web {
     struct evhttp *http;
     struct event *look;
     struct em_web_source source;
     struct client client[SLOTS];
     size_t clients;
-    size_t queued;              /* bytes of pages that are not sent yet */
+    struct queue *queue;
     char host[EM_ENDPOINT_MAX]; /* loopback: the address that Host may name; "": any Host */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     dev_t device;
@@ -196,9 +202,15 @@ static const char *phrase(int status)
     return "";
 }
 
+static void queue_unref(struct queue *q)
+{
+    if (--q->refs == 0)
+        free(q);
+}
+
 /* A page on its way out: slow readers must not pile them up. */
 struct sent {
-    struct em_web *web;
+    struct queue *queue;
     struct buf body;
 };
 
@@ -207,26 +219,27 @@ static void page_is_out(const void *p, size_t n, void *arg)
     struct sent *sent = arg;
 
     (void)p;
-    sent->web->queued -= n;
+    sent->queue->bytes -= n;
+    queue_unref(sent->queue);
     buf_fini(&sent->body);
     free(sent);
 }
 
 /* The body's memory goes with it. Nothing is sent when there is no memory for that: evhttp then answers with an empty body. */
-static void queue_body(struct em_web *w, struct evbuffer *to, struct em_web_page *page)
+static void queue_body(struct queue *q, struct evbuffer *to, struct em_web_page *page)
 {
     struct sent *sent = page->body.n > 0 ? malloc(sizeof *sent) : NULL;
 
     if (!sent)
         return;
-    *sent = (struct sent) { w, page->body };
-    w->queued += page->body.n;
-    if (evbuffer_add_reference(to, page->body.p, page->body.n, page_is_out, sent) == 0) {
-        page->body = (struct buf) { 0 };
+    *sent = (struct sent) { q, page->body };
+    if (evbuffer_add_reference(to, page->body.p, page->body.n, page_is_out, sent) != 0) {
+        free(sent);
         return;
     }
-    w->queued -= page->body.n;
-    free(sent);
+    q->bytes += page->body.n;
+    q->refs++;
+    page->body = (struct buf) { 0 };
 }
 
 static void send_page(struct em_web *w, struct evhttp_request *req, struct em_web_page *page, bool head)
@@ -243,7 +256,7 @@ static void send_page(struct em_web *w, struct evhttp_request *req, struct em_we
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_add_header(headers, "Content-Security-Policy", "default-src 'self'");
     if (body)
-        queue_body(w, body, page);
+        queue_body(w->queue, body, page);
     evhttp_send_reply(req, page->status, phrase(page->status), body);
     if (body)
         evbuffer_free(body);
@@ -271,7 +284,7 @@ static void answer(struct evhttp_request *req, void *arg)
     } else {
         em_web_page(&w->source, &request, &page);
     }
-    if (w->queued > 0 && w->queued + page.body.n > EM_WEB_QUEUED_MAX)
+    if (w->queue->bytes > 0 && w->queue->bytes + page.body.n > EM_WEB_QUEUED_MAX)
         em_web_refuse(&page, 503, "too much is being sent to slow clients");
     send_page(w, req, &page, method == EVHTTP_REQ_HEAD);
 }
@@ -283,12 +296,16 @@ static int web_new(struct event_base *base, const struct em_web_source *source, 
 {
     struct em_web *w = calloc(1, sizeof *w);
 
-    if (!w || !(w->http = evhttp_new(base)) || !(w->look = evtimer_new(base, look, w))) {
+    if (!w || !(w->queue = calloc(1, sizeof *w->queue)) || !(w->http = evhttp_new(base)) ||
+        !(w->look = evtimer_new(base, look, w))) {
         if (w && w->http)
             evhttp_free(w->http);
+        if (w)
+            free(w->queue);
         free(w);
         return em_fail(why, EM_ERR_MEMORY, "no memory for a web endpoint");
     }
+    w->queue->refs = 1;
     w->source = *source;
     evhttp_set_allowed_methods(w->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
                                             EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
@@ -436,5 +453,6 @@ void em_web_free(struct em_web *w)
     event_free(w->look);
     if (w->path[0] && stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
         unlink(w->path);
+    queue_unref(w->queue);
     free(w);
 }
