@@ -27,8 +27,10 @@ struct check {
     uint32_t number;
     struct em_conf_check conf;
     struct em_job *job;
-    struct em_probe *probe; /* NULL: none runs */
-    bool due;               /* the scheduler waits for em_job_done() */
+    struct em_job *next_job; /* in the schedule of a plan that keeps this check */
+    bool kept;               /* by a plan */
+    struct em_probe *probe;  /* NULL: none runs */
+    bool due;                /* the scheduler waits for em_job_done() */
     struct address *address;
     size_t address_n;
 };
@@ -40,6 +42,14 @@ struct edge {
     size_t check_n;
     enum em_verdict verdict;
     int64_t changed_us;
+};
+
+struct em_checks_plan {
+    struct em_checks *checks;
+    struct em_schedule *schedule; /* that of the checks, or a new one */
+    uint32_t concurrent;
+    struct edge *edge; /* their checks are new ones, or run already and are marked as kept */
+    size_t edge_n;
 };
 
 struct em_checks {
@@ -252,17 +262,18 @@ static void job_due(void *arg)
     }
 }
 
-static bool check_schedule(struct check *k)
+static struct em_job *job_new(struct em_schedule *schedule, struct check *k, struct em_why *why)
 {
     int64_t interval = k->conf.interval_us, first = interval < FIRST_WITHIN_US ? interval : FIRST_WITHIN_US;
+    struct em_job *job = em_job_add(schedule, interval, JITTER, first, job_due, k);
 
-    em_job_remove(k->job);
-    k->due = false;
-    k->job = em_job_add(k->all->schedule, interval, JITTER, first, job_due, k);
-    return k->job;
+    if (!job)
+        em_fail(why, EM_ERR_MEMORY, "no memory to run a check");
+    return job;
 }
 
-static struct check *check_new(struct em_checks *c, struct edge *e, const struct em_conf_check *conf,
+/* Its first run is in a later turn. */
+static struct check *check_new(struct em_checks_plan *p, struct edge *e, const struct em_conf_check *conf,
                                struct em_why *why)
 {
     struct check *k = calloc(1, sizeof *k);
@@ -273,13 +284,13 @@ static struct check *check_new(struct em_checks *c, struct edge *e, const struct
         em_fail(why, EM_ERR_MEMORY, "no memory for a check");
         return NULL;
     }
-    k->all = c;
+    k->all = p->checks;
     k->edge = e;
     k->conf = *conf;
     if (em_addr_read(conf->uri.host, conf->uri.port, &literal))
         em_addr_text(&literal, text);
-    if (em_store_number(c->store, "check", e->number, conf->name, &k->number, why) < 0 ||
-        !address_add(k, text, why)) {
+    if (em_store_number(k->all->store, "check", e->number, conf->name, &k->number, why) < 0 ||
+        !address_add(k, text, why) || !(k->job = job_new(p->schedule, k, why))) {
         check_free(k);
         return NULL;
     }
@@ -299,8 +310,8 @@ static bool same_check(const struct em_conf_check *a, const struct em_conf_check
            strcmp(x->secret, y->secret) == 0;
 }
 
-/* The check that runs already and is configured in the same way, or NULL. Not taken from its place yet. */
-static struct check **running(const struct em_checks *c, const char *edge, const struct em_conf_check *conf)
+/* The check that runs already and is configured in the same way, or NULL. */
+static struct check *running(const struct em_checks *c, const char *edge, const struct em_conf_check *conf)
 {
     for (size_t i = 0; i < c->edge_n; i++) {
         if (strcmp(c->edge[i].name, edge) != 0)
@@ -308,8 +319,8 @@ static struct check **running(const struct em_checks *c, const char *edge, const
         for (size_t k = 0; k < c->edge[i].check_n; k++) {
             struct check *have = c->edge[i].check[k];
 
-            if (have && strcmp(have->conf.name, conf->name) == 0 && same_check(&have->conf, conf))
-                return &c->edge[i].check[k];
+            if (strcmp(have->conf.name, conf->name) == 0 && same_check(&have->conf, conf))
+                return have;
         }
     }
     return NULL;
@@ -323,108 +334,127 @@ static const struct edge *edge_of(const struct em_checks *c, const char *name)
     return NULL;
 }
 
-static int edge_init(struct em_checks *c, struct edge *e, const struct em_conf_edge *conf, struct em_why *why)
+/* Its place in the plan: the one that runs, kept, or a new one. NULL: failed. */
+static struct check *plan_check(struct em_checks_plan *p, struct edge *e, const struct em_conf_check *conf,
+                                struct em_why *why)
 {
-    const struct edge *before = edge_of(c, conf->name);
+    struct check *have = running(p->checks, e->name, conf);
+
+    if (!have)
+        return check_new(p, e, conf, why);
+    if (p->schedule != p->checks->schedule && !(have->next_job = job_new(p->schedule, have, why)))
+        return NULL;
+    have->kept = true;
+    return have;
+}
+
+static int plan_edge(struct em_checks_plan *p, struct edge *e, const struct em_conf_edge *conf,
+                     struct em_why *why)
+{
+    const struct edge *before = edge_of(p->checks, conf->name);
     int err;
 
     e->verdict = before ? before->verdict : EM_VERDICT_UNTESTED;
     e->changed_us = before ? before->changed_us : 0;
     slice_copy(slice_of(conf->name), e->name, sizeof e->name);
-    if ((err = em_store_number(c->store, "edge", 0, conf->name, &e->number, why)) < 0)
+    if ((err = em_store_number(p->checks->store, "edge", 0, conf->name, &e->number, why)) < 0)
         return err;
     if (!(e->check = calloc(conf->checks_n + 1, sizeof *e->check)))
         return em_fail(why, EM_ERR_MEMORY, "no memory for an edge");
     for (size_t i = 0; i < conf->checks_n; i++, e->check_n++)
-        if (!running(c, conf->name, &conf->checks[i]) &&
-            !(e->check[i] = check_new(c, e, &conf->checks[i], why)))
-            return EM_ERR_MEMORY;
+        if (!(e->check[i] = plan_check(p, e, &conf->checks[i], why)))
+            return EM_ERR_SYSTEM;
     return 0;
 }
 
+/* Frees the list and those of its checks that no plan keeps. */
 static void edges_free(struct edge *edge, size_t n)
 {
     for (size_t i = 0; edge && i < n; i++) {
         for (size_t k = 0; k < edge[i].check_n; k++)
-            check_free(edge[i].check[k]);
+            if (!edge[i].check[k]->kept)
+                check_free(edge[i].check[k]);
         free(edge[i].check);
     }
     free(edge);
 }
 
-/* Cannot fail: the checks that stay move from the old edges to the new ones, then those that are left are stopped. */
-static void take_over(struct em_checks *c, struct edge *edge, const struct em_conf *conf)
+void em_checks_discard(struct em_checks_plan *plan)
 {
-    for (size_t i = 0; i < conf->edges_n; i++)
-        for (size_t k = 0; k < conf->edges[i].checks_n; k++) {
-            struct check **have =
-                edge[i].check[k] ? NULL : running(c, edge[i].name, &conf->edges[i].checks[k]);
+    struct em_checks *c;
 
-            if (have) {
-                edge[i].check[k] = *have;
-                (*have)->edge = &edge[i];
-                *have = NULL;
-            }
+    if (!plan)
+        return;
+    c = plan->checks;
+    edges_free(plan->edge, plan->edge_n);
+    for (size_t i = 0; i < c->edge_n; i++)
+        for (size_t n = 0; n < c->edge[i].check_n; n++) {
+            struct check *k = c->edge[i].check[n];
+
+            em_job_remove(k->next_job);
+            k->next_job = NULL;
+            k->kept = false;
         }
-    edges_free(c->edge, c->edge_n);
-    c->edge = edge;
-    c->edge_n = conf->edges_n;
+    if (plan->schedule != c->schedule)
+        em_schedule_free(plan->schedule);
+    free(plan);
 }
 
-static int edges_new(struct em_checks *c, const struct em_conf *conf, struct edge **edge, struct em_why *why)
+int em_checks_prepare(struct em_checks *c, const struct em_conf *conf, struct em_checks_plan **plan,
+                      struct em_why *why)
 {
-    struct edge *new = calloc(conf->edges_n + 1, sizeof *new);
-    int err = new ? em_store_begin(c->store, why) : em_fail(why, EM_ERR_MEMORY, "no memory for edges");
+    bool other_cap = !c->schedule || conf->concurrent_probes != c->concurrent;
+    struct em_checks_plan *p = calloc(1, sizeof *p);
+    int err = 0;
 
-    if (err < 0) {
-        free(new);
-        return err;
-    }
-    for (size_t i = 0; i < conf->edges_n && err == 0; i++)
-        err = edge_init(c, &new[i], &conf->edges[i], why);
+    if (!p)
+        return em_fail(why, EM_ERR_MEMORY, "no memory for checks");
+    *p = (struct em_checks_plan) { .checks = c, .concurrent = conf->concurrent_probes };
+    p->schedule = other_cap ? em_schedule_new(c->net, conf->concurrent_probes) : c->schedule;
+    p->edge = calloc(conf->edges_n + 1, sizeof *p->edge);
+    if (!p->schedule || !p->edge)
+        err = em_fail(why, EM_ERR_MEMORY, "no memory for checks");
+    for (; p->edge_n < conf->edges_n && err == 0; p->edge_n++)
+        err = plan_edge(p, &p->edge[p->edge_n], &conf->edges[p->edge_n], why);
     if (err < 0)
-        em_store_rollback(c->store);
+        em_checks_discard(p);
     else
-        err = em_store_commit(c->store, why);
-    if (err < 0)
-        edges_free(new, conf->edges_n);
-    else
-        *edge = new;
+        *plan = p;
     return err;
 }
 
-int em_checks_apply(struct em_checks *c, const struct em_conf *conf, struct em_why *why)
+/* The check that goes on finds its place in the new list. */
+static void check_commit(struct check *k, struct edge *e)
 {
-    bool other_cap = !c->schedule || conf->concurrent_probes != c->concurrent;
-    struct em_schedule *schedule = other_cap ? em_schedule_new(c->net, conf->concurrent_probes) : c->schedule;
-    struct edge *edge = NULL;
-    int err =
-        schedule ? edges_new(c, conf, &edge, why) : em_fail(why, EM_ERR_MEMORY, "no memory for a schedule");
+    k->edge = e;
+    k->kept = false;
+    if (!k->next_job)
+        return;
+    em_job_remove(k->job);
+    k->job = k->next_job;
+    k->next_job = NULL;
+    k->due = false;
+}
+
+void em_checks_commit(struct em_checks_plan *plan)
+{
+    struct em_checks *c = plan->checks;
     int64_t now_us = em_wall_us(em_net_clock(c->net));
 
-    if (err < 0) {
-        if (other_cap)
-            em_schedule_free(schedule);
-        return err;
-    }
-    take_over(c, edge, conf);
+    edges_free(c->edge, c->edge_n);
+    c->edge = plan->edge;
+    c->edge_n = plan->edge_n;
     for (size_t i = 0; i < c->edge_n; i++) {
-        for (size_t k = 0; k < c->edge[i].check_n && other_cap; k++) {
-            em_job_remove(c->edge[i].check[k]->job);
-            c->edge[i].check[k]->job = NULL;
-        }
+        for (size_t k = 0; k < c->edge[i].check_n; k++)
+            check_commit(c->edge[i].check[k], &c->edge[i]);
         edge_update(&c->edge[i], now_us);
     }
-    if (other_cap)
+    if (c->schedule != plan->schedule)
         em_schedule_free(c->schedule);
-    c->schedule = schedule;
-    c->concurrent = conf->concurrent_probes;
-    for (size_t i = 0; i < c->edge_n; i++)
-        for (size_t k = 0; k < c->edge[i].check_n; k++)
-            if (!c->edge[i].check[k]->job && !check_schedule(c->edge[i].check[k]))
-                em_log_error("a check does not run: no memory");
+    c->schedule = plan->schedule;
+    c->concurrent = plan->concurrent;
+    free(plan);
     c->changed(c->arg);
-    return 0;
 }
 
 /* --- faces ------------------------------------------------------------------------------------------------------------------- */

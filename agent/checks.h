@@ -18,8 +18,14 @@ struct em_checks *em_checks_new(struct em_net *net, struct em_store *store, void
                                 void *arg);
 void em_checks_free(struct em_checks *c); /* stops every probe; NULL is fine */
 
-/* Nothing changes on failure. conf is copied. */
-int em_checks_apply(struct em_checks *c, const struct em_conf *conf, struct em_why *why) EM_MUST_CHECK;
+/* A configuration comes into force in two steps, so that a daemon has all of it or nothing. prepare does everything that can fail, in the
+ * transaction that the caller has open in the store, and changes nothing of what runs; conf is copied. Then the plan is either committed,
+ * which cannot fail, or discarded; both free it, in the same turn of the loop. */
+struct em_checks_plan;
+int em_checks_prepare(struct em_checks *c, const struct em_conf *conf, struct em_checks_plan **plan,
+                      struct em_why *why) EM_MUST_CHECK;
+void em_checks_commit(struct em_checks_plan *plan);
+void em_checks_discard(struct em_checks_plan *plan); /* NULL is fine */
 
 /* How many rows the next two fill, in counts[EM_T_EDGE] and counts[EM_T_CHECK]. */
 void em_checks_counts(const struct em_checks *c, size_t counts[EM_T_COUNT]);

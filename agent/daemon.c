@@ -205,44 +205,80 @@ static void close_other_faces(struct daemon *d, struct em_web *web, struct em_we
     d->control = control;
 }
 
-/* net-snmp's agent library starts once in a process; another address has to wait. */
-static void change_snmp(struct daemon *d, const struct em_conf *conf)
-{
-    const char *address = agentx_of(d, conf), *now = agentx_of(d, d->conf);
-    struct em_why why;
+/* A configuration on its way into force. */
+struct plan {
+    struct em_web *web, *control; /* those that are there or new ones */
+    struct em_checks_plan *checks;
+    struct em_feeds_plan *feeds;
+    struct em_snmp *snmp; /* NULL: none is started */
+};
 
-    if (strcmp(address, now) == 0)
-        return;
-    if (d->snmp)
+static void discard(struct daemon *d, struct plan *p)
+{
+    if (p->web != d->web)
+        em_web_free(p->web);
+    if (p->control != d->control)
+        em_web_free(p->control);
+    em_checks_discard(p->checks);
+    em_feeds_discard(p->feeds);
+}
+
+/* What checks, edges and sources are called in the store, in one transaction. */
+static int prepare_rows(struct daemon *d, const struct em_conf *conf, struct plan *p, struct em_why *why)
+{
+    int err = em_store_begin(d->store, why);
+
+    if (err < 0)
+        return err;
+    if ((err = em_checks_prepare(d->checks, conf, &p->checks, why)) == 0)
+        err = em_feeds_prepare(d->feeds, conf, &p->feeds, why);
+    if (err == 0)
+        return em_store_commit(d->store, why);
+    em_store_rollback(d->store);
+    return err;
+}
+
+/* Everything that can fail; nothing that is in force changes. */
+static int prepare(struct daemon *d, const struct em_conf *conf, struct plan *p, struct em_why *why)
+{
+    int err = open_faces(d, conf, &p->web, &p->control, why);
+
+    if (err == 0)
+        err = prepare_rows(d, conf, p, why);
+    if (err == 0 && d->conf && !d->snmp && *agentx_of(d, conf))
+        err = em_snmp_start(agentx_of(d, conf), &d->mailbox, &p->snmp, why);
+    if (err < 0)
+        discard(d, p);
+    return err;
+}
+
+/* What only the next start can change. */
+static void tell_restart(const struct daemon *d, const struct em_conf *conf)
+{
+    const char *now = agentx_of(d, d->conf);
+
+    if (d->snmp && strcmp(agentx_of(d, conf), now) != 0)
         em_log_warning("another agentx_address is only used after a restart; going on with %s", now);
-    else if (*address && em_snmp_start(address, &d->mailbox, &d->snmp, &why) < 0)
-        em_log_error("SNMP is not served: %s", why.text);
+    if (strcmp(d->conf->database, conf->database) != 0)
+        em_log_warning("another database is only used after a restart; going on with %s", d->conf->database);
 }
 
 /* Puts conf in force; on failure everything is as before. */
 static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
 {
-    struct em_web *web, *control;
-    int err = open_faces(d, conf, &web, &control, why);
+    struct plan p = { 0 };
+    int err = prepare(d, conf, &p, why);
 
     if (err < 0)
         return err;
-    if ((err = em_checks_apply(d->checks, conf, why)) < 0 ||
-        (err = em_feeds_apply(d->feeds, conf, why)) < 0) {
-        if (web != d->web)
-            em_web_free(web);
-        if (control != d->control)
-            em_web_free(control);
-        return err;
-    }
-    close_other_faces(d, web, control);
-    if (d->conf) {
-        change_snmp(d, conf);
-        if (strcmp(d->conf->database, conf->database) != 0)
-            em_log_warning("another database is only used after a restart; going on with %s",
-                           d->conf->database);
-        em_conf_free(d->conf);
-    }
+    close_other_faces(d, p.web, p.control);
+    em_checks_commit(p.checks);
+    em_feeds_commit(p.feeds);
+    if (d->conf)
+        tell_restart(d, conf);
+    if (p.snmp)
+        d->snmp = p.snmp;
+    em_conf_free(d->conf);
     d->conf = conf;
     return 0;
 }
@@ -301,6 +337,7 @@ static int watch_signals(struct daemon *d, struct em_why *why)
     } all[] = { { SIGHUP, on_hangup }, { SIGTERM, on_end }, { SIGINT, on_end } };
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error like a full disk */
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         d->signal[i] = evsignal_new(d->base, all[i].sig, all[i].fn, d);
         if (!d->signal[i] || event_add(d->signal[i], NULL) != 0)

@@ -14,6 +14,12 @@ struct feed {
     char error[EM_REASON_MAX];
 };
 
+struct em_feeds_plan {
+    struct em_feeds *feeds;
+    struct feed *feed;
+    size_t n;
+};
+
 struct em_feeds {
     struct em_net *net;
     struct em_store *store;
@@ -54,15 +60,14 @@ static void start(struct em_feeds *f, struct feed *feed)
 }
 
 /* The running one moves to its new place; what is left in the old list is stopped. */
-static bool take_over(struct em_feeds *f, struct feed *to)
+static void take_over(struct em_feeds *f, struct feed *to)
 {
     for (size_t i = 0; i < f->n; i++)
         if (f->feed[i].trace && same(&f->feed[i].conf, &to->conf)) {
             to->trace = f->feed[i].trace;
             f->feed[i].trace = NULL;
-            return true;
+            return;
         }
-    return false;
 }
 
 static void stop_all(struct feed *feed, size_t n)
@@ -72,29 +77,49 @@ static void stop_all(struct feed *feed, size_t n)
     free(feed);
 }
 
-int em_feeds_apply(struct em_feeds *f, const struct em_conf *conf, struct em_why *why)
+void em_feeds_discard(struct em_feeds_plan *plan)
 {
-    struct feed *feed = calloc(conf->sources_n + 1, sizeof *feed);
-    int err = feed ? 0 : em_fail(why, EM_ERR_MEMORY, "no memory for sources");
+    if (plan)
+        free(plan->feed);
+    free(plan);
+}
 
+int em_feeds_prepare(struct em_feeds *f, const struct em_conf *conf, struct em_feeds_plan **plan,
+                     struct em_why *why)
+{
+    struct em_feeds_plan *p = calloc(1, sizeof *p);
+    int err = 0;
+
+    if (!p || !(p->feed = calloc(conf->sources_n + 1, sizeof *p->feed)))
+        err = em_fail(why, EM_ERR_MEMORY, "no memory for sources");
     for (size_t i = 0; i < conf->sources_n && err == 0; i++) {
-        feed[i].conf = conf->sources[i];
-        err = em_store_number(f->store, "source", 0, feed[i].conf.name, &feed[i].number, why);
+        p->feed[i].conf = conf->sources[i];
+        err = em_store_number(f->store, "source", 0, p->feed[i].conf.name, &p->feed[i].number, why);
     }
     if (err < 0) {
-        free(feed);
+        em_feeds_discard(p);
         return err;
     }
-    for (size_t i = 0; i < conf->sources_n; i++)
-        take_over(f, &feed[i]);
-    stop_all(f->feed, f->n); /* before new ones start: two of them must not read for the same source */
-    f->feed = feed;
-    f->n = conf->sources_n;
-    for (size_t i = 0; i < f->n; i++)
-        if (!feed[i].trace)
-            start(f, &feed[i]);
-    f->changed(f->arg);
+    p->feeds = f;
+    p->n = conf->sources_n;
+    *plan = p;
     return 0;
+}
+
+void em_feeds_commit(struct em_feeds_plan *plan)
+{
+    struct em_feeds *f = plan->feeds;
+
+    for (size_t i = 0; i < plan->n; i++)
+        take_over(f, &plan->feed[i]);
+    stop_all(f->feed, f->n); /* before new ones start: two of them must not read for the same source */
+    f->feed = plan->feed;
+    f->n = plan->n;
+    for (size_t i = 0; i < f->n; i++)
+        if (!f->feed[i].trace)
+            start(f, &f->feed[i]);
+    free(plan);
+    f->changed(f->arg);
 }
 
 size_t em_feeds_count(const struct em_feeds *f)

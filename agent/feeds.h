@@ -13,9 +13,13 @@ struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, void (
                               void *arg);
 void em_feeds_free(struct em_feeds *f); /* NULL is fine */
 
-/* A source that cannot be started has a row with state failed that says why; it is tried again at the next reload. Fails only for
- * want of memory or of a database; nothing changes then. */
-int em_feeds_apply(struct em_feeds *f, const struct em_conf *conf, struct em_why *why) EM_MUST_CHECK;
+/* As em_checks_prepare and its sisters. A source that cannot be started does not fail: it has a row with state failed that says why, and
+ * is tried again at the next reload. */
+struct em_feeds_plan;
+int em_feeds_prepare(struct em_feeds *f, const struct em_conf *conf, struct em_feeds_plan **plan,
+                     struct em_why *why) EM_MUST_CHECK;
+void em_feeds_commit(struct em_feeds_plan *plan);
+void em_feeds_discard(struct em_feeds_plan *plan); /* NULL is fine */
 
 size_t em_feeds_count(const struct em_feeds *f);
 void em_feeds_fill(const struct em_feeds *f,
