@@ -19,7 +19,7 @@
 /* The date of the last change of an object; mibs/EDGE-MEDIA-MIB.txt and this change together. */
 #define REVISION "202611230000Z"
 
-enum { NAME_MAX_LENGTH = 64, LINE_MAX_LENGTH = 78, TYPES_MAX = 32, ARCS_MAX = 20, BITS = 32 };
+enum { NAME_MAX_LENGTH = 64, LINE_MAX_LENGTH = 78, TYPES_MAX = 32, WORDS_MAX = 64, ARCS_MAX = 20, BITS = 32 };
 
 struct name {
     char text[NAME_MAX_LENGTH + 1];
@@ -156,11 +156,11 @@ static void text_convention(void)
 
 static void enum_convention(const struct em_names *names)
 {
-    const char *parts[2 * EM_VERDICT_COUNT + 1];
-    char labels[EM_VERDICT_COUNT][NAME_MAX_LENGTH + 8], intro[128];
+    const char *parts[2 * WORDS_MAX + 1];
+    char labels[WORDS_MAX][NAME_MAX_LENGTH + 8], intro[128];
     size_t n = 0;
 
-    if (names->n > EM_VERDICT_COUNT)
+    if (names->n > WORDS_MAX)
         die("the list \"%s\" is longer than expected", names->title);
     snprintf(intro, sizeof intro, "What the %s is.", names->title);
     parts[n++] = intro;

@@ -266,6 +266,55 @@ static const struct em_field failure_fields[] = {
 };
 #undef ROW
 
+#define ROW em_finding_row
+static const struct em_field finding_fields[] = {
+    F(1, INDEX, id, .snmp = "Index",
+      .help = "Number of the finding. The same kind of finding on the same edge and path has the same number "
+              "for ever."),
+    F(2, ENUM, kind, .snmp = "Kind", .names = &em_finding_kind_names,
+      .help = "What is believed to be wrong."),
+    F(3, ENUM, severity, .snmp = "Severity", .names = &em_severity_names, .help = "How bad it is for users."),
+    F(4, ENUM, confidence, .snmp = "Confidence", .names = &em_confidence_names,
+      .help = "How sure it is, by the number and kind of independent observations."),
+    F(5, TEXT, edge, .snmp = "Edge",
+      .help = "Configured name of the edge. Empty if it is not about one edge."),
+    F(6, TEXT, path, .snmp = "Path",
+      .help = "What it is about on that edge: transport, address and ports, a far relay, or a source."),
+    F(7, TEXT, text, .snmp = "Text", .help = "What was found, in one sentence."),
+    F(8, TEXT, advice, .snmp = "Advice", .help = "What to do next."),
+    F(9, TEXT, refute, .snmp = "Refute", .help = "What would show that the finding is wrong."),
+    F(10, TIME, since, .snmp = "Since", .help = "When the finding was raised."),
+    F(11, TIME, seen, .snmp = "Seen", .help = "The time of the newest observation that it rests on."),
+    F(12, GAUGE, observations, .snmp = "Observations",
+      .help = "Independent observations that it rests on: probes that saw it, and calls that failed by it."),
+};
+#undef ROW
+
+#define ROW em_evidence_row
+static const struct em_field evidence_fields[] = {
+    F(0, INDEX, id, .snmp = "emFindingIndex", .flags = EM_FIELD_FOREIGN_INDEX,
+      .help = "The finding that the observation supports."),
+    F(1, INDEX, evidence, .snmp = "Index", .help = "Number of the observation within its finding."),
+    F(2, TIME, time, .snmp = "Time", .help = "When it was observed."),
+    F(3, TEXT, source, .snmp = "Source", .help = "Where it comes from: a check, a call, an evidence source."),
+    F(4, TEXT, value, .snmp = "Value", .help = "What was observed."),
+};
+#undef ROW
+
+#define ROW em_finding_count_row
+static const struct em_field finding_count_fields[] = {
+    F(1, INDEX, number, .snmp = "Index", .flags = EM_FIELD_NO_JSON, .help = "Number of the row."),
+    F(2, TEXT, edge, .snmp = "Edge", .label = "edge",
+      .help = "Configured name of the edge. Empty if the findings are not about one edge."),
+    F(3, ENUM, kind, .snmp = "Kind", .names = &em_finding_kind_names, .label = "kind",
+      .help = "What is believed to be wrong."),
+    F(4, ENUM, severity, .snmp = "Severity", .names = &em_severity_names, .label = "severity",
+      .help = "How bad it is for users."),
+    F(5, GAUGE, findings, .snmp = "Findings", .metric = "findings",
+      .help = "Findings of this kind that are raised now."),
+};
+#undef ROW
+
 #define TABLE(id, key, prefix, number, row, list, indexes, most, text)                                       \
     [id] = { .json = key,                                                                                    \
              .snmp = prefix,                                                                                 \
@@ -296,6 +345,12 @@ const struct em_table em_catalogue[EM_T_COUNT] = {
           "Calls with a media failure by kind of media."),
     TABLE(EM_T_FAILURE, "recent_failures", "emRecentFailure", 20, em_failure_row, failure_fields, 1,
           EM_RECENT_MAX, "The most recent failures, one row for each call and code."),
+    TABLE(EM_T_FINDING, "findings", "emFinding", 21, em_finding_row, finding_fields, 1, EM_FINDINGS_MAX,
+          "What is believed to be wrong now, and what to do about it."),
+    TABLE(EM_T_EVIDENCE, "finding_evidence", "emFindingEvidence", 22, em_evidence_row, evidence_fields, 2,
+          EM_FINDINGS_MAX *EM_EVIDENCE_MAX, "The observations that the findings rest on."),
+    TABLE(EM_T_FINDING_COUNT, "finding_counts", "emFindingCount", 23, em_finding_count_row,
+          finding_count_fields, 1, EM_FINDINGS_MAX, "How many findings of each kind each edge has."),
 };
 
 uint64_t em_field_number(const struct em_field *f, const void *row)

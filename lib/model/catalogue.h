@@ -66,6 +66,9 @@ enum em_table_id {
     EM_T_ICE,
     EM_T_MEDIA,
     EM_T_FAILURE,
+    EM_T_FINDING,
+    EM_T_EVIDENCE,
+    EM_T_FINDING_COUNT,
     EM_T_COUNT
 };
 

@@ -43,6 +43,32 @@ NAMES(em_source_state_names, "source state", { "starting", "nothing was read yet
       { "waiting", "nothing is there to read from" }, { "failed", "it cannot be read; the error tells why" });
 NAMES(em_format_names, "format", { "unknown", "not recognised" }, { "ocslogger", "OCSLogger or CLS text" },
       { "uccapi", "UCCAPI client log" }, { "sip", "plain SIP text" });
+NAMES(em_finding_kind_names, "finding",
+      { "range-blocked", "media ports of the edge are blocked on the path" },
+      { "udp-blocked", "UDP to the edge is blocked while TCP works" },
+      { "tls-inspection", "something on the path terminates TLS in place of the edge" },
+      { "application-inspection",
+        "something on the path lets connections open and disturbs the media in them" },
+      { "nat-address-wrong", "the edge hands out relay addresses that nobody outside can reach" },
+      { "credentials-rejected", "the relay refuses credentials" },
+      { "ports-exhausted", "the relay has no free media port" },
+      { "relay-down", "the relay service does not work while its machine answers" },
+      { "partner-only", "all failed calls share one far relay" },
+      { "media-only", "all failed calls are of one kind of media" },
+      { "address-broken", "one of several addresses of a name does not work" },
+      { "name-wrong", "the name of an edge does not resolve" },
+      { "certificate-ending", "a certificate ends soon or has ended" },
+      { "calls-fail-probes-pass", "calls fail while every check is up" },
+      { "probes-fail-calls-pass", "checks fail while calls go on without a media failure" },
+      { "source-silent", "a source of evidence brings nothing" },
+      { "clock-skew", "a source reports times in the future" },
+      { "edge-unreachable", "nothing of the edge answers" },
+      { "rewritten", "something on the path rewrites addresses or payload" });
+NAMES(em_severity_names, "severity", { "notice", "worth knowing" },
+      { "warning", "some users are affected, or soon will be" }, { "critical", "users are affected now" });
+NAMES(em_confidence_names, "confidence", { "low", "one observation" },
+      { "medium", "several observations of one kind" },
+      { "high", "many observations, or checks and calls agree" });
 NAMES(em_truth_names, "truth", { "true", "yes" }, { "false", "no" });
 
 const char *em_name_of(const struct em_names *names, uint32_t value)

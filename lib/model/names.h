@@ -81,6 +81,34 @@ enum em_source_state {
 /* Of an evidence text; see evidence/reader.h. */
 enum em_format { EM_FORMAT_UNKNOWN = 1, EM_FORMAT_OCSLOGGER, EM_FORMAT_UCCAPI, EM_FORMAT_SIP };
 
+/* What a finding says; lib/diagnose/rules.c has the condition and the words of each. */
+enum em_finding_kind {
+    EM_FINDING_RANGE_BLOCKED = 1,
+    EM_FINDING_UDP_BLOCKED,
+    EM_FINDING_TLS_INSPECTION,
+    EM_FINDING_APPLICATION_INSPECTION,
+    EM_FINDING_NAT_ADDRESS_WRONG,
+    EM_FINDING_CREDENTIALS_REJECTED,
+    EM_FINDING_PORTS_EXHAUSTED,
+    EM_FINDING_RELAY_DOWN,
+    EM_FINDING_PARTNER_ONLY,
+    EM_FINDING_MEDIA_ONLY,
+    EM_FINDING_ADDRESS_BROKEN,
+    EM_FINDING_NAME_WRONG,
+    EM_FINDING_CERTIFICATE_ENDING,
+    EM_FINDING_CALLS_FAIL_PROBES_PASS,
+    EM_FINDING_PROBES_FAIL_CALLS_PASS,
+    EM_FINDING_SOURCE_SILENT,
+    EM_FINDING_CLOCK_SKEW,
+    EM_FINDING_EDGE_UNREACHABLE,
+    EM_FINDING_REWRITTEN,
+};
+enum { EM_FINDING_KINDS = EM_FINDING_REWRITTEN };
+
+enum em_severity { EM_SEVERITY_NOTICE = 1, EM_SEVERITY_WARNING, EM_SEVERITY_CRITICAL };
+enum em_confidence { EM_CONFIDENCE_LOW = 1, EM_CONFIDENCE_MEDIUM, EM_CONFIDENCE_HIGH };
+
+extern const struct em_names em_finding_kind_names, em_severity_names, em_confidence_names;
 extern const struct em_names em_verdict_names, em_transport_names, em_dialect_names, em_side_names,
     em_media_names, em_code_class_names, em_source_type_names, em_source_state_names, em_format_names,
     em_truth_names;

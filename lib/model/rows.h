@@ -27,6 +27,8 @@ enum {
     EM_CODES_MAX = 512, /* distinct diagnostic codes that are told apart */
     EM_ICE_BITS = 32,
     EM_RECENT_MAX = 200, /* recent failures that are kept in the snapshot */
+    EM_FINDINGS_MAX = 1000,
+    EM_EVIDENCE_MAX = 8, /* observations that are kept of one finding */
 };
 
 /* Totals since the database was made. They never fall. */
@@ -117,6 +119,30 @@ struct em_failure_row {
     uint32_t format;
     char source[EM_NAME_MAX], file[EM_TEXT_MAX];
     uint64_t offset; /* of the message in the (decompressed) file */
+};
+
+/* What is believed to be wrong, and why. */
+struct em_finding_row {
+    uint32_t id; /* index; the same for the same kind, edge and path, for ever */
+    uint32_t kind, severity, confidence;
+    char edge[EM_NAME_MAX], path[EM_TEXT_MAX];
+    char text[EM_TEXT_MAX], advice[EM_TEXT_MAX], refute[EM_TEXT_MAX];
+    int64_t since, seen;
+    uint64_t observations;
+};
+
+struct em_evidence_row {
+    uint32_t id, evidence; /* index: the finding, and a number from 1 */
+    int64_t time;
+    char source[EM_NAME_MAX], value[EM_TEXT_MAX];
+};
+
+/* How many findings of a kind an edge has; a pair stays, with 0, once it was there. */
+struct em_finding_count_row {
+    uint32_t number; /* index */
+    char edge[EM_NAME_MAX];
+    uint32_t kind, severity;
+    uint64_t findings;
 };
 
 #endif

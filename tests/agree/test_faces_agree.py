@@ -142,6 +142,8 @@ def labels_agree(t, f, row, labels):
     for of in t["fields"]:
         if of["label"] and not of["metric"]:
             want, got = row[of["json"]], labels.pop(of["label"], None)
+            if of["kind"] == "enum":
+                want = of["names"][want - 1]
             assert got is not None, f"{t['json']}.{f['json']}: no label {of['label']}"
             text = re.sub(r"\\(.)", r"\1", got)
             assert same_text(want, text) if isinstance(want, bytes) else str(want) == text, f"{t['json']}.{f['json']}: {of['label']}={got} for {want}"

@@ -70,6 +70,9 @@ static void fill_index(const struct em_table *t, uint32_t *index, size_t row)
         index[0] = 1 + (uint32_t)(row / 8) * 2;
         index[1] = 1 + (uint32_t)(row / 2 % 4) * 2;
         index[2] = 1 + (uint32_t)(row % 2);
+    } else if (t->index_n == 2) {
+        index[0] = 1 + (uint32_t)(row / 4) * 2;
+        index[1] = 1 + (uint32_t)(row % 4);
     } else if (t->index_n == 1) {
         index[0] = t->max < 100 ? 1 + (uint32_t)row : 1 + (uint32_t)row * 3;
     }

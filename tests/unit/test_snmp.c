@@ -140,8 +140,8 @@ static const struct {
     { "last row of a column", ID(12, 1, 4, 3, 3, 20), EM_SNMP_FOUND, ID(12, 1, 5, 1, 1, 2) },
     { "last cell of a table", ID(12, 1, 28, 3, 3, 20), EM_SNMP_FOUND, ID(15, 1, 2, 2) },
     { "between tables", ID(13), EM_SNMP_NO_OBJECT, ID(15, 1, 2, 2) },
-    { "last cell of all", ID(20, 1, 19, 20), EM_SNMP_FOUND, .next_n = 0 },
-    { "beyond all", ID(21), EM_SNMP_NO_OBJECT, .next_n = 0 },
+    { "last cell of all", ID(23, 1, 5, 20), EM_SNMP_FOUND, .next_n = 0 },
+    { "beyond all", ID(99), EM_SNMP_NO_OBJECT, .next_n = 0 },
     { "huge", ID(4294967295, 4294967295), EM_SNMP_NO_OBJECT, .next_n = 0 },
 };
 
