@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/err.h"
+#include "expo/expo.h"
 #include "model/snapshot.h"
 #include "net/net.h"
 #include "store/store.h"
@@ -24,7 +25,7 @@ enum {
     EM_WEB_IDLE_S = 10,
     EM_WEB_LIFE_S = 60,
     EM_WEB_QUEUED_MAX = 64 * 1024 * 1024, /* bytes of answers that slow clients did not take yet */
-    EM_WEB_FAILURES_MAX = 1000,
+    EM_WEB_FAILURES_MAX = EM_EXPO_FAILURES_MAX,
     EM_WEB_REASONS_MAX = 8,
 };
 

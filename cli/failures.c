@@ -10,8 +10,7 @@
 
 #include "cli/daemon.h"
 #include "cli/view.h"
-
-enum { LIMIT_MAX = 10000 };
+#include "expo/expo.h"
 
 struct conf {
     bool json;
@@ -22,8 +21,8 @@ struct conf {
 static const struct em_opt options[] = {
     { "json", 'j', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, json),
       "Print what the daemon answers as it is" },
-    { "limit", 'n', EM_OPT_UINT, "N", "20", 1, LIMIT_MAX, offsetof(struct conf, limit),
-      "Show at most so many" },
+    { "limit", 'n', EM_OPT_UINT, "N", "20", 1, EM_EXPO_FAILURES_MAX, offsetof(struct conf, limit),
+      "Show at most so many, 1000 at most" },
     { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, socket),
       "Control socket of edgemediad" },
     { .name = NULL },

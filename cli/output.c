@@ -14,14 +14,28 @@
 #include "base/clock.h"
 #include "base/esc.h"
 
+enum { MESSAGE_MAX = 4096 };
+
+/* Whatever a caller forgot to escape (a file's name, an option as it was typed) does not reach the terminal as it is. */
+static void tell(const char *who, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+
+static void tell(const char *who, const char *fmt, va_list ap)
+{
+    char text[MESSAGE_MAX];
+    struct buf line = buf_heap(4 * MESSAGE_MAX + 64);
+
+    vsnprintf(text, sizeof text, fmt, ap);
+    esc_controls(&line, slice_of(text));
+    fprintf(stderr, "%s: %s\n", who, buf_str(&line));
+    buf_fini(&line);
+}
+
 int cli_fail(const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    fputs("edgemedia: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
+    tell("edgemedia", fmt, ap);
     va_end(ap);
     return CLI_FAILED;
 }
@@ -31,10 +45,9 @@ int cli_usage(const struct em_opt_program *p, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    fprintf(stderr, "%s: ", p->name);
-    vfprintf(stderr, fmt, ap);
-    fprintf(stderr, "\nUsage: %s %s\nSee %s --help.\n", p->name, p->usage, p->name);
+    tell(p->name, fmt, ap);
     va_end(ap);
+    fprintf(stderr, "Usage: %s %s\nSee %s --help.\n", p->name, p->usage, p->name);
     return CLI_FAILED;
 }
 

@@ -22,7 +22,8 @@ struct conf {
 };
 
 static const struct em_opt options[] = {
-    { "json", 'j', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, json), "Print one JSON object" },
+    { "json", 'j', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, json),
+      "Print the totals as one JSON object; with -f it is the last line" },
     { "failures", 'f', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, failures),
       "Print one JSON object a line for each call and code instead of the totals" },
     { "jobs", 'J', EM_OPT_UINT, "N", "1", 1, 256, offsetof(struct conf, jobs),
@@ -197,7 +198,7 @@ static int finish(struct run *run)
 
     if (run->stopped)
         return CLI_FAILED;
-    if (run->conf.json && !run->conf.failures) {
+    if (run->conf.json) { /* after the lines of --failures, the last one */
         em_expo_scan(r, &run->line);
     } else if (!run->conf.failures) {
         print_totals(&r->totals, &run->line);

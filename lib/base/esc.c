@@ -80,6 +80,13 @@ void esc_line(struct buf *b, struct slice s)
     escape(b, &rules, s);
 }
 
+void esc_controls(struct buf *b, struct slice s)
+{
+    static const struct rules rules = { "\\x", { { '\0', NULL } } };
+
+    escape(b, &rules, s);
+}
+
 void esc_json(struct buf *b, struct slice s)
 {
     static const struct rules rules = {

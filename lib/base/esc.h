@@ -11,6 +11,9 @@
 /* One line of plain text for logs and terminals: C0, C1 and DEL controls become \xHH, a backslash becomes \\. */
 void esc_line(struct buf *b, struct slice s);
 
+/* The same, but a backslash stays: the last safety for a message of which parts were escaped already. */
+void esc_controls(struct buf *b, struct slice s);
+
 /* JSON string content, without the quotes (RFC 8259 section 7). */
 void esc_json(struct buf *b, struct slice s);
 

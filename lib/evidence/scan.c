@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/esc.h"
 #include "base/hash.h"
 #include "evidence/hashtab.h"
 #include "evidence/reader.h"
@@ -17,6 +18,7 @@
 enum {
     READ_SIZE = 128 * 1024,      /* at a time; stays in the second-level cache */
     PROGRESS_EVERY = 256 * 1024, /* bytes between two calls of progress */
+    NAME_SHOWN = 256,            /* bytes of a file's name in a message */
     MEMBERS_PER_CALL = 8,        /* codes and reports that a call may have, on average, before the limit */
 };
 
@@ -155,14 +157,18 @@ static ssize_t read_some(struct em_scan *s, int fd, struct em_reader *r, int *er
 
 static int fail(const struct em_scan *s, const struct em_reader *r, int err, struct em_why *why)
 {
+    const char *reason = strerror(errno);
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
     if (err == EM_ERR_UNSUPPORTED)
-        return em_fail(why, err, "%s is %s", s->name, em_reader_refusal(r));
+        return em_fail(why, err, "%s is %s", name, em_reader_refusal(r));
     if (err == EM_ERR_SYSTEM)
-        return em_fail(why, err, "%s cannot be read: %s", s->name, strerror(errno));
+        return em_fail(why, err, "%s cannot be read: %s", name, reason);
     if (err == EM_ERR_LIMIT)
-        return em_fail(why, err, "%s: more than %d calls carry reports; scan less at a time", s->name,
+        return em_fail(why, err, "%s: more than %d calls carry reports; scan less at a time", name,
                        EM_SCAN_CALLS_MAX);
-    return em_fail(why, err, "%s: %s", s->name, em_err_text(err));
+    return em_fail(why, err, "%s: %s", name, em_err_text(err));
 }
 
 static void add_stats(struct em_scan *s, const struct em_reader *r)

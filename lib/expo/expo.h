@@ -10,7 +10,10 @@
 #include "model/snapshot.h"
 #include "probe/probe.h"
 
-enum { EM_EXPO_MAX = 64 * 1024 * 1024 };
+enum {
+    EM_EXPO_MAX = 64 * 1024 * 1024,
+    EM_EXPO_FAILURES_MAX = 1000, /* in one list: what a daemon answers, and what its clients may ask for */
+};
 
 /* OpenMetrics 1.0 (openmetrics = true) or the Prometheus text format 0.0.4. Own process metrics are the caller's. */
 void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *to);

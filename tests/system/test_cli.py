@@ -155,6 +155,12 @@ def test_scan_counts_each_call_once():
     assert got["bytes"] == 2 * os.path.getsize(f"{SRC}/demo/sample.log") + os.path.getsize(f"{SRC}/demo/growing.log"), got
 
 
+def test_scan_lists_failures_and_then_the_totals():
+    lines = [json.loads(x) for x in cli("scan", "--failures", "--json", f"{SRC}/demo/sample.log", want=1)[1].splitlines()]
+    assert [x.get("code") for x in lines] == [51007, 23, 51004, None], lines
+    assert lines[-1] == answer("scan", "--json", f"{SRC}/demo/sample.log", want=1), lines[-1]
+
+
 def test_scan_lists_failures():
     lines = [json.loads(x) for x in cli("scan", "--failures", f"{SRC}/demo/sample.log", want=1)[1].splitlines()]
     assert [x["code"] for x in lines] == [51007, 23, 51004], lines
@@ -187,6 +193,23 @@ def test_scan_goes_on_behind_a_file_that_cannot_be_read():
         code, out, err = cli("scan", "--json", f"{directory}/none", directory, f"{directory}/x.etl", f"{SRC}/demo/sample.log", want=2)
         expect(json.loads(out), code_23=1)
         assert "none: No such file" in err and "is a directory" in err and "x.etl" in err and len(err.splitlines()) == 3, f"{code} {err}"
+
+
+def test_names_of_files_do_not_reach_the_terminal():
+    # A file's name can be anything but "/" and NUL: here it would set the window's title, end the line, and colour what follows.
+    name = b"x\033]0;owned\007\n\033[31m\xc2\x9b.etl"
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        path = os.path.join(os.fsencode(directory), name)
+        with open(path, "wb") as f:
+            f.write(bytes(range(256)) * 4096)
+        for words in (["scan", path], ["scan", path + b"none"], ["scan", b"--" + name], ["scan", b"--jobs=" + name, path], [b"x" + name],
+                      ["probe", b"--user", b"u", b"--password-file", path + b"none", b"turn:127.0.0.1"], ["probe", b"stun:" + name],
+                      ["probe", b"--source-port", name, b"stun:127.0.0.1"], ["respond", name, b"1-2"], ["respond", b"127.0.0.1", name],
+                      ["decode", name], ["status", b"--socket", path], ["failures", b"--socket", path], ["status", name]):
+            got = subprocess.run([CLI, *words], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60)
+            said = got.stdout + got.stderr
+            assert got.returncode == 2, f"{words}: {got}"
+            assert not set(said) & (set(range(32)) - {10}) and b"\xc2\x9b" not in said and b"\n\\x1b[31m" not in said, f"{words}: {said!r}"
 
 
 def with_terminal(command, feed=None, env=None):
@@ -347,6 +370,18 @@ def test_status_tells_bad_news_with_exit_1():
     for group, key in (("daemon", "checks_down"), ("daemon", "sources_failed"), ("recent", "code_23_tcp_nat_1h")):
         with Daemon(dict(STATUS, **{group: dict(STATUS[group], **{key: 1})})) as d:
             cli("status", "--socket", d.path, want=1)
+
+
+def test_failures_asks_for_no_more_than_the_daemon_gives():
+    most = re.search(r"(\d+) at most", cli("failures", "--help", want=0)[1])[1]
+    with open(f"{SRC}/lib/expo/expo.h", encoding="utf-8") as f:
+        assert f"EM_EXPO_FAILURES_MAX = {most}," in f.read()
+    with open(f"{SRC}/agent/web.h", encoding="utf-8") as f:
+        assert "EM_WEB_FAILURES_MAX = EM_EXPO_FAILURES_MAX," in f.read()
+    with Daemon(FAILURES) as d:
+        cli("failures", "-n", most, "--socket", d.path, want=1)
+        assert d.paths == [f"/api/v1/failures?limit={most}"], d.paths
+        cli("failures", "-n", str(int(most) + 1), "--socket", d.path, want=2)
 
 
 def test_failures_shows_a_table():

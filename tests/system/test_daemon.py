@@ -373,7 +373,7 @@ def test_http_rules():
         for over in ("control", "web"):
             for path, code in (("/", 200), ("/metrics", 200), ("/healthz", 200), ("/api/v1/status", 200), ("/api/v1/failures", 200),
                                ("/nothing", 404), ("/metrics/", 404), ("/../etc/passwd", 404), ("/%2e%2e/x", 404),
-                               ("/api/v1/failures?limit=0", 400), ("/api/v1/failures?since=x", 400)):
+                               ("/api/v1/failures?limit=1000", 200), ("/api/v1/failures?limit=1001", 400), ("/api/v1/failures?limit=0", 400), ("/api/v1/failures?since=x", 400)):
                 got, headers, body = daemon.get(path, over)
                 assert got == code, (path, got, body)
                 assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cache-Control"] == "no-store", headers

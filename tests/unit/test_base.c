@@ -162,6 +162,7 @@ START_TEST(escaping)
         const char *in, *want;
     } rows[] = {
         { esc_line, "a\x1b[31m\n\\", "a\\x1b[31m\\x0a\\\\" },
+        { esc_controls, "a\x1b[31m\n\\ \xff \xc2\x9b", "a\\x1b[31m\\x0a\\ \xef\xbf\xbd \\x9b" },
         { esc_line, "caf\xc3\xa9 \xff \xc2\x9b", "caf\xc3\xa9 \xef\xbf\xbd \\x9b" },
         { esc_json, "\"\\\n\x01", "\\\"\\\\\\n\\u0001" },
         { esc_label, "a\"b\\c\nd\x01", "a\\\"b\\\\c\\nd\xef\xbf\xbd" },
