@@ -1,48 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Edges, checks and the addresses behind them, as they run.
- *
- *     job due -> probe -> a result for each address -> row and counters -> done: addresses without a result vanish
- */
+ * All edges and their checks: how a configuration comes into force, how new addresses get their numbers, and the rows of a snapshot. */
 #include "agent/checks.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/check.h"
 #include "base/log.h"
-#include "probe/schedule.h"
 
-#define JITTER 0.1
-#define FIRST_WITHIN_US (5 * EM_US_PER_S)
-#define NO_ADDRESS "-" /* the name, in the store, of the address of a name that did not resolve */
-
-struct address {
-    struct em_check_row row;
-    struct em_check_totals totals;
-    bool answered; /* has a result of the probe that runs */
-};
-
-struct check {
-    struct em_checks *all;
-    struct edge *edge;
-    uint32_t number;
-    struct em_conf_check conf;
-    struct em_job *job;
-    struct em_job *next_job; /* in the schedule of a plan that keeps this check */
-    bool kept;               /* by a plan */
-    struct em_probe *probe;  /* NULL: none runs */
-    bool due;                /* the scheduler waits for em_job_done() */
-    struct address *address;
-    size_t address_n;
-};
-
-struct edge {
-    char name[EM_NAME_MAX];
-    uint32_t number;
-    struct check **check;
-    size_t check_n;
-    enum em_verdict verdict;
-    int64_t changed_us;
-};
+enum { NUMBERS_PER_TURN = 500 };
+#define NUMBERS_PAUSE_US (EM_US_PER_S / 10) /* each of their transactions waits for the disk */
+#define NUMBERS_RETRY_US (5 * EM_US_PER_S)
 
 struct em_checks_plan {
     struct em_checks *checks;
@@ -52,77 +20,7 @@ struct em_checks_plan {
     size_t edge_n;
 };
 
-struct em_checks {
-    struct em_net *net;
-    struct em_store *store;
-    struct em_schedule *schedule;
-    uint32_t concurrent;
-    void (*changed)(void *arg);
-    void *arg;
-    struct edge *edge;
-    size_t edge_n;
-};
-
-/* --- one check --------------------------------------------------------------------------------------------------------------- */
-
-static void check_free(struct check *k)
-{
-    if (!k)
-        return;
-    em_job_remove(k->job);
-    em_probe_stop(k->probe);
-    explicit_bzero(&k->conf, sizeof k->conf);
-    free(k->address);
-    free(k);
-}
-
-static int address_init(struct check *k, struct address *a, const char *text, struct em_why *why)
-{
-    struct em_checks *c = k->all;
-    int err;
-
-    *a = (struct address) { .row = { .edge = k->edge->number,
-                                     .check = k->number,
-                                     .port = k->conf.uri.port,
-                                     .transport = k->conf.uri.transport,
-                                     .dialect = k->conf.uri.dialect,
-                                     .verdict = EM_VERDICT_UNTESTED } };
-    slice_copy(slice_of(k->edge->name), a->row.edge_name, sizeof a->row.edge_name);
-    slice_copy(slice_of(k->conf.name), a->row.name, sizeof a->row.name);
-    slice_copy(slice_of(k->conf.uri.text), a->row.uri, sizeof a->row.uri);
-    slice_copy(slice_of(text), a->row.address, sizeof a->row.address);
-    if ((err = em_store_number(c->store, "address", k->number, *text ? text : NO_ADDRESS,
-                               &a->row.address_index, why)) < 0)
-        return err;
-    err = em_store_check_totals(c->store, k->edge->number, k->number, a->row.address_index, &a->totals);
-    return err < 0 && err != EM_ERR_NOT_FOUND
-               ? em_fail(why, err, "the counters of a check: %s", em_err_text(err))
-               : 0;
-}
-
-static struct address *address_add(struct check *k, const char *text, struct em_why *why)
-{
-    struct address *more = realloc(k->address, (k->address_n + 1) * sizeof *more);
-
-    if (!more) {
-        em_fail(why, EM_ERR_MEMORY, "no memory for another address");
-        return NULL;
-    }
-    k->address = more;
-    if (address_init(k, &more[k->address_n], text, why) < 0)
-        return NULL;
-    return &more[k->address_n++];
-}
-
-static struct address *address_of(struct check *k, const char *text)
-{
-    for (size_t i = 0; i < k->address_n; i++)
-        if (strcmp(k->address[i].row.address, text) == 0)
-            return &k->address[i];
-    return NULL;
-}
-
-static size_t all_addresses(const struct em_checks *c)
+size_t checks_addresses(const struct em_checks *c)
 {
     size_t n = 0;
 
@@ -132,8 +30,7 @@ static size_t all_addresses(const struct em_checks *c)
     return n;
 }
 
-/* The worst of the edge's checks, and since when. */
-static void edge_update(struct edge *e, int64_t now_us)
+void edge_update(struct edge *e, int64_t now_us)
 {
     enum em_verdict worst = e->check_n > 0 ? EM_VERDICT_OK : EM_VERDICT_UNTESTED;
 
@@ -149,166 +46,75 @@ static void edge_update(struct edge *e, int64_t now_us)
     e->verdict = worst;
 }
 
-/* Once on the way down and once on the way up. */
-static void log_change(const struct em_check_row *row, uint32_t before)
-{
-    bool was_up = em_verdict_up((enum em_verdict)before), is_up = row->up;
+/* --- numbers of addresses ---------------------------------------------------------------------------------------------------- */
 
-    if (was_up == is_up && before != EM_VERDICT_UNTESTED)
-        return;
-    em_log(!is_up                          ? EM_LOG_WARNING
-           : before == EM_VERDICT_UNTESTED ? EM_LOG_DEBUG
-                                           : EM_LOG_INFO,
-           "check is %s: %s edge=\"%s\" check=\"%s\" address=%s verdict=%s", is_up ? "up" : "down",
-           EM_LOG_TEXT(slice_of(row->reason)), EM_LOG_TEXT(slice_of(row->edge_name)),
-           EM_LOG_TEXT(slice_of(row->name)), *row->address ? EM_LOG_TEXT(slice_of(row->address)) : "none",
-           em_name_of(&em_verdict_names, row->verdict));
+struct numbered {
+    struct check *check;
+    struct address *address;
+    uint32_t number;
+};
+
+static size_t without_number(const struct em_checks *c, struct numbered to[NUMBERS_PER_TURN])
+{
+    size_t found = 0;
+
+    for (size_t i = 0; i < c->edge_n; i++)
+        for (size_t k = 0; k < c->edge[i].check_n; k++) {
+            struct check *check = c->edge[i].check[k];
+
+            for (size_t n = 0; n < check->address_n && found < NUMBERS_PER_TURN; n++)
+                if (!check->address[n].row.address_index)
+                    to[found++] = (struct numbered) { check, &check->address[n], 0 };
+        }
+    return found;
 }
 
-static void row_update(struct em_check_row *row, const struct em_probe_result *r, int64_t now_us)
+/* One transaction for all of them: it waits for the disk. */
+static int take_numbers(struct em_checks *c, struct numbered *all, size_t n, struct em_why *why)
 {
-    uint32_t before = row->verdict;
+    int err = em_store_begin_durable(c->store, why);
 
-    row->port = r->port;
-    row->transport = r->transport;
-    row->dialect = r->dialect;
-    row->verdict = r->verdict;
-    row->up = em_verdict_up(r->verdict);
-    row->probe_time = now_us;
-    row->rtt_us = (uint64_t)r->rtt_us;
-    row->resolve_us = (uint64_t)r->resolve_us;
-    row->connect_us = (uint64_t)r->connect_us;
-    row->tls_us = (uint64_t)r->tls_us;
-    row->stun_us = (uint64_t)r->stun_us;
-    row->allocate_us = (uint64_t)r->allocate_us;
-    row->relay_us = (uint64_t)r->relay_us;
-    memcpy(row->reason, r->reason, sizeof row->reason);
-    memcpy(row->mapped_address, r->mapped_address, sizeof row->mapped_address);
-    memcpy(row->relayed_address, r->relayed_address, sizeof row->relayed_address);
-    memcpy(row->software, r->software, sizeof row->software);
-    if (before != row->verdict) {
-        row->changed_time = now_us;
-        log_change(row, before);
-    }
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < n && err == 0; i++)
+        err = check_number(all[i].check, all[i].address, &all[i].number, why);
+    if (err == 0)
+        return em_store_commit(c->store, why);
+    em_store_rollback(c->store);
+    return err;
 }
 
-static void probe_result(void *arg, const struct em_probe_result *r)
+static void on_numbers(void *arg)
 {
-    struct check *k = arg;
-    struct em_checks *c = k->all;
-    struct address *a = address_of(k, r->address);
-    int64_t now_us = em_wall_us(em_net_clock(c->net));
-    struct em_why why;
+    struct em_checks *c = arg;
+    struct numbered all[NUMBERS_PER_TURN];
+    size_t n = without_number(c, all);
+    struct em_why why = { "" };
+    int err = n > 0 ? take_numbers(c, all, n, &why) : 0;
 
-    if (!a && all_addresses(c) >= EM_CHECKS_MAX) {
-        em_log_warning("an address is not shown: more than %d addresses of checks", EM_CHECKS_MAX);
-        return;
+    if (err < 0 && !c->numbers_failed)
+        em_log_error("new addresses are not shown: %s", why.text);
+    c->numbers_failed = err < 0;
+    c->numbers_us = em_mono_us(em_net_clock(c->net)) + (err < 0 ? NUMBERS_RETRY_US : NUMBERS_PAUSE_US);
+    for (size_t i = 0; i < n && err == 0; i++)
+        check_show(all[i].check, all[i].address, all[i].number);
+    for (size_t i = 0; i < n && err == 0;
+         i++) { /* the addresses move in memory: only the checks are looked at */
+        check_prune(all[i].check);
+        edge_update(all[i].check->edge, em_wall_us(em_net_clock(c->net)));
     }
-    if (!a && !(a = address_add(k, r->address, &why))) {
-        em_log_error("an address cannot be kept: %s", why.text);
-        return;
-    }
-    a->answered = true;
-    row_update(&a->row, r, now_us);
-    a->totals.probes++;
-    a->totals.failed_probes += !a->row.up;
-    a->totals.stun_retransmits += r->retransmits;
-    a->totals.tcp_retransmits += r->tcp_retransmits;
-    if (em_store_check_totals_put(c->store, a->row.edge, a->row.check, a->row.address_index, &a->totals,
-                                  &why) < 0)
-        em_log_error("the counters of a check cannot be kept: %s", why.text);
-    edge_update(k->edge, now_us);
-    c->changed(c->arg);
+    if (err < 0 || n == NUMBERS_PER_TURN)
+        em_timer_at(c->numbers, c->numbers_us);
+    if (n > 0 && err == 0)
+        c->changed(c->arg);
 }
 
-/* The probe is over: what it did not find any more has no row. */
-static void probe_done(void *arg)
+void checks_new_address(struct em_checks *c)
 {
-    struct check *k = arg;
-    struct em_checks *c = k->all;
-    size_t kept = 0, answered = 0;
-
-    k->probe = NULL;
-    for (size_t i = 0; i < k->address_n; i++)
-        answered += k->address[i].answered;
-    for (size_t i = 0; i < k->address_n && answered > 0; i++)
-        if (k->address[i].answered)
-            k->address[kept++] = k->address[i];
-    if (answered > 0)
-        k->address_n = kept;
-    edge_update(k->edge, em_wall_us(em_net_clock(c->net)));
-    c->changed(c->arg);
-    if (k->due) {
-        k->due = false;
-        em_job_done(k->job);
-    }
-}
-
-static void job_due(void *arg)
-{
-    static const struct em_probe_events events = { probe_result, probe_done };
-    struct check *k = arg;
-
-    k->due = true;
-    if (k->probe)
-        return; /* of a former schedule; it tells when it is over */
-    for (size_t i = 0; i < k->address_n; i++)
-        k->address[i].answered = false;
-    k->probe = em_probe_start(k->all->net, &k->conf.uri, &k->conf.options, &events, k);
-    if (!k->probe) {
-        em_log_error("no memory for a probe");
-        k->due = false;
-        em_job_done(k->job);
-    }
-}
-
-static struct em_job *job_new(struct em_schedule *schedule, struct check *k, struct em_why *why)
-{
-    int64_t interval = k->conf.interval_us, first = interval < FIRST_WITHIN_US ? interval : FIRST_WITHIN_US;
-    struct em_job *job = em_job_add(schedule, interval, JITTER, first, job_due, k);
-
-    if (!job)
-        em_fail(why, EM_ERR_MEMORY, "no memory to run a check");
-    return job;
-}
-
-/* Its first run is in a later turn. */
-static struct check *check_new(struct em_checks_plan *p, struct edge *e, const struct em_conf_check *conf,
-                               struct em_why *why)
-{
-    struct check *k = calloc(1, sizeof *k);
-    struct em_addr literal;
-    char text[EM_ADDRESS_MAX] = "";
-
-    if (!k) {
-        em_fail(why, EM_ERR_MEMORY, "no memory for a check");
-        return NULL;
-    }
-    k->all = p->checks;
-    k->edge = e;
-    k->conf = *conf;
-    if (em_addr_read(conf->uri.host, conf->uri.port, &literal))
-        em_addr_text(&literal, text);
-    if (em_store_number(k->all->store, "check", e->number, conf->name, &k->number, why) < 0 ||
-        !address_add(k, text, why) || !(k->job = job_new(p->schedule, k, why))) {
-        check_free(k);
-        return NULL;
-    }
-    return k;
+    em_timer_at(c->numbers, c->numbers_us);
 }
 
 /* --- applying a configuration ------------------------------------------------------------------------------------------------ */
-
-static bool same_check(const struct em_conf_check *a, const struct em_conf_check *b)
-{
-    const struct em_probe_options *x = &a->options, *y = &b->options;
-
-    return strcmp(a->uri.text, b->uri.text) == 0 && a->interval_us == b->interval_us &&
-           x->timeout_us == y->timeout_us && x->degraded_rtt_us == y->degraded_rtt_us &&
-           x->source_ports.first == y->source_ports.first && x->source_ports.last == y->source_ports.last &&
-           strcmp(x->user, y->user) == 0 && strcmp(x->password, y->password) == 0 &&
-           strcmp(x->secret, y->secret) == 0;
-}
 
 /* The check that runs already and is configured in the same way, or NULL. */
 static struct check *running(const struct em_checks *c, const char *edge, const struct em_conf_check *conf)
@@ -319,7 +125,7 @@ static struct check *running(const struct em_checks *c, const char *edge, const 
         for (size_t k = 0; k < c->edge[i].check_n; k++) {
             struct check *have = c->edge[i].check[k];
 
-            if (strcmp(have->conf.name, conf->name) == 0 && same_check(&have->conf, conf))
+            if (strcmp(have->conf.name, conf->name) == 0 && check_same(&have->conf, conf))
                 return have;
         }
     }
@@ -341,8 +147,8 @@ static struct check *plan_check(struct em_checks_plan *p, struct edge *e, const 
     struct check *have = running(p->checks, e->name, conf);
 
     if (!have)
-        return check_new(p, e, conf, why);
-    if (p->schedule != p->checks->schedule && !(have->next_job = job_new(p->schedule, have, why)))
+        return check_new(p->checks, e, conf, p->schedule, why);
+    if (p->schedule != p->checks->schedule && !(have->next_job = check_job(have, p->schedule, why)))
         return NULL;
     have->kept = true;
     return have;
@@ -462,7 +268,10 @@ void em_checks_commit(struct em_checks_plan *plan)
 void em_checks_counts(const struct em_checks *c, size_t counts[EM_T_COUNT])
 {
     counts[EM_T_EDGE] = c->edge_n;
-    counts[EM_T_CHECK] = all_addresses(c);
+    for (size_t i = 0; i < c->edge_n; i++)
+        for (size_t k = 0; k < c->edge[i].check_n; k++)
+            for (size_t n = 0; n < c->edge[i].check[k]->address_n; n++)
+                counts[EM_T_CHECK] += c->edge[i].check[k]->address[n].row.address_index > 0;
 }
 
 static void check_fill(const struct address *a, struct em_check_row *row, struct em_daemon *d,
@@ -500,7 +309,8 @@ void em_checks_fill(const struct em_checks *c, struct em_snapshot *s)
         memcpy(row->name, e->name, sizeof row->name);
         for (size_t k = 0; k < e->check_n; k++)
             for (size_t n = 0; n < e->check[k]->address_n && at < s->t[EM_T_CHECK].n; n++)
-                check_fill(&e->check[k]->address[n], em_snapshot_row(s, EM_T_CHECK, at++), d, row);
+                if (e->check[k]->address[n].row.address_index)
+                    check_fill(&e->check[k]->address[n], em_snapshot_row(s, EM_T_CHECK, at++), d, row);
     }
 }
 
@@ -509,8 +319,13 @@ struct em_checks *em_checks_new(struct em_net *net, struct em_store *store, void
 {
     struct em_checks *c = calloc(1, sizeof *c);
 
-    if (c)
-        *c = (struct em_checks) { .net = net, .store = store, .changed = changed, .arg = arg };
+    if (!c)
+        return NULL;
+    *c = (struct em_checks) { .net = net, .store = store, .changed = changed, .arg = arg };
+    if (!(c->numbers = em_timer_new(net, on_numbers, c))) {
+        free(c);
+        return NULL;
+    }
     return c;
 }
 
@@ -520,5 +335,6 @@ void em_checks_free(struct em_checks *c)
         return;
     edges_free(c->edge, c->edge_n);
     em_schedule_free(c->schedule);
+    em_timer_free(c->numbers);
     free(c);
 }

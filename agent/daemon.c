@@ -226,7 +226,7 @@ static void discard(struct daemon *d, struct plan *p)
 /* What checks, edges and sources are called in the store, in one transaction. */
 static int prepare_rows(struct daemon *d, const struct em_conf *conf, struct plan *p, struct em_why *why)
 {
-    int err = em_store_begin(d->store, why);
+    int err = em_store_begin_durable(d->store, why);
 
     if (err < 0)
         return err;

@@ -222,6 +222,12 @@ int em_db_run(struct em_db *db, enum em_sql q, const int64_t *values, size_t n, 
     return rc;
 }
 
+void em_db_set_durable(struct em_db *db, bool durable)
+{
+    (void)sqlite3_exec(db->sqlite, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                       NULL, NULL, NULL);
+}
+
 void em_db_reset(struct em_db *db, enum em_sql q)
 {
     (void)sqlite3_reset(db->stmt[q]);

@@ -11,6 +11,7 @@
 #define EM_STORE_DB_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,9 @@ int em_db_step(struct em_db *db, enum em_sql q, struct em_why *why); /* 1: a row
 int em_db_run(struct em_db *db, enum em_sql q, const int64_t *values, size_t n,
               struct em_why *why);                 /* to its end: 0 or the error */
 void em_db_reset(struct em_db *db, enum em_sql q); /* a statement that is left before its end */
+
+void em_db_set_durable(struct em_db *db,
+                       bool durable); /* outside of a transaction: do commits wait for the disk? */
 
 void em_db_column_text(sqlite3_stmt *st, int column, char *to, size_t size);
 

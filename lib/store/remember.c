@@ -106,14 +106,14 @@ static int number_new(struct em_store *s, const char *kind, uint32_t parent, con
     int rc;
 
     if (own)
-        (void)sqlite3_exec(s->db.sqlite, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
+        em_db_set_durable(&s->db, true);
     rc = em_db_step(&s->db, EM_SQL_NUMBER_NEW, why);
     if (rc == 1) {
         *number = (uint32_t)sqlite3_column_int64(st, 0);
         rc = em_db_step(&s->db, EM_SQL_NUMBER_NEW, why);
     }
     if (own)
-        (void)sqlite3_exec(s->db.sqlite, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+        em_db_set_durable(&s->db, false);
     return rc;
 }
 

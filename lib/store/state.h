@@ -60,6 +60,7 @@ struct em_store {
     struct em_db db;
     const struct em_clock *clock;
     bool open, spoilt; /* a transaction is open; something in it failed */
+    bool durable;      /* its commit waits for the disk */
     struct em_store_numbers now, next;
     struct em_store_ring recent, added;                  /* committed; of the open transaction */
     char source_name[EM_STORE_SOURCES_MAX][EM_NAME_MAX]; /* by place in next.source; "" = not looked up */

@@ -61,6 +61,24 @@ int em_store_begin(struct em_store *s, struct em_why *why)
     return 0;
 }
 
+static void set_durable(struct em_store *s, bool durable)
+{
+    if (durable != s->durable)
+        em_db_set_durable(&s->db, durable);
+    s->durable = durable;
+}
+
+int em_store_begin_durable(struct em_store *s, struct em_why *why)
+{
+    int err;
+
+    em_store_rollback(s);
+    set_durable(s, true);
+    if ((err = em_store_begin(s, why)) != 0)
+        set_durable(s, false);
+    return err;
+}
+
 int em_store_commit(struct em_store *s, struct em_why *why)
 {
     int err = 0;
@@ -76,6 +94,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
         return err;
     }
     s->open = false;
+    set_durable(s, false);
     em_store_numbers_copy(&s->now, &s->next);
     em_store_ring_move(&s->recent, &s->added);
     em_store_checks_saved(s);
@@ -89,6 +108,7 @@ void em_store_rollback(struct em_store *s)
     s->open = false;
     if (!sqlite3_get_autocommit(s->db.sqlite) && em_db_run(&s->db, EM_SQL_ROLLBACK, NULL, 0, NULL) != 0)
         em_log_error("database %s: a transaction could not be rolled back", s->db.path);
+    set_durable(s, false);
     for (size_t i = s->now.sources_n; i < s->next.sources_n; i++)
         s->source_name[i][0] = '\0'; /* the place may become another source's */
     em_store_numbers_copy(&s->next, &s->now);

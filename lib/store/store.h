@@ -25,6 +25,9 @@ int em_store_open(const char *path, const struct em_clock *clock, struct em_stor
 void em_store_close(struct em_store *s);
 
 int em_store_begin(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
+/* The same, and the commit waits for the disk: for numbers that the world is about to see, which must not go to another name when the
+ * power fails. */
+int em_store_begin_durable(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
 int em_store_commit(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
 void em_store_rollback(struct em_store *s);
 
@@ -62,7 +65,8 @@ int em_store_position_put(struct em_store *s, uint32_t source, int64_t *id, cons
 int em_store_position_delete(struct em_store *s, int64_t id, struct em_why *why) EM_MUST_CHECK;
 
 /* A small number for a name, the same after every restart, never given to another name: kind is "edge", "check", "address",
- * "source"; parent is the number of what it belongs to (0: nothing). Commits by itself when no transaction is open. */
+ * "source"; parent is the number of what it belongs to (0: nothing). Commits by itself, and waits for the disk, when no transaction is
+ * open. */
 int em_store_number(struct em_store *s, const char *kind, uint32_t parent, const char *name, uint32_t *number,
                     struct em_why *why) EM_MUST_CHECK;
 

@@ -551,8 +551,11 @@ void em_play_name(struct em_net *net, const char *name, const struct em_addr *ad
                   const char *failure)
 {
     struct play_net *n = (struct play_net *)net;
-    struct name *to = &n->names[n->names_n++];
+    struct name *to = n->names;
 
+    while (to < n->names + n->names_n && strcmp(to->name, name) != 0)
+        to++;
+    n->names_n += to == n->names + n->names_n;
     assert(n->names_n <= EM_PLAY_NAMES_MAX && count <= EM_LOOKUP_MAX);
     *to = (struct name) { .name = name, .failure = failure, .n = count };
     if (count)

@@ -36,7 +36,8 @@ struct em_play_host {
 void em_play_host(struct em_net *n, enum em_transport transport, const struct em_addr *at,
                   const struct em_play_host *host, void *arg);
 
-/* failure NULL: these addresses (their port is set by the lookup). n 0 and failure "": never answers. */
+/* failure NULL: these addresses (their port is set by the lookup). n 0 and failure "": never answers. A name that was given before has
+ * other addresses from now on. The text must live as long as n. */
 void em_play_name(struct em_net *n, const char *name, const struct em_addr *addrs, size_t count,
                   const char *failure);
 
