@@ -28,7 +28,8 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* returns an enum cli_exit; argv[0] is the subcommand */
 };
 
-extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_respond, cli_status, cli_failures;
+extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_sweep, cli_respond, cli_status,
+    cli_failures;
 
 /* Reads the options. CLI_GOOD: go on, *first is the first operand. Otherwise *done is true and the return value is the exit status:
  * help or version was printed, or a wrong usage was told. */
@@ -69,9 +70,10 @@ void cli_table_print(struct cli_table *t, struct buf *to); /* prints and frees; 
 struct cli_progress {
     bool shown, on;
     uint64_t total; /* 0: not known */
+    const char *unit;
     int64_t began_us, drawn_us;
 };
-void cli_progress_begin(struct cli_progress *p, uint64_t total);
+void cli_progress_begin(struct cli_progress *p, uint64_t total, const char *unit); /* unit NULL: bytes */
 void cli_progress_at(struct cli_progress *p, uint64_t done);
 void cli_progress_clear(struct cli_progress *p); /* wipes the line; at_ draws it again */
 

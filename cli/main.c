@@ -11,7 +11,7 @@
 
 #include "base/esc.h"
 
-static const struct cli_command *const commands[] = { &cli_decode,  &cli_scan,   &cli_probe,
+static const struct cli_command *const commands[] = { &cli_decode,  &cli_scan,   &cli_probe,   &cli_sweep,
                                                       &cli_respond, &cli_status, &cli_failures };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The progress bar of long scans: share done, rate, time left. */
+ * The progress bar of long scans and sweeps: share done, rate, time left. */
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -9,14 +10,23 @@
 
 enum { BAR_WIDTH = 30, FIRST_AFTER_MS = 500, EVERY_MS = 100 };
 
-void cli_progress_begin(struct cli_progress *p, uint64_t total)
+void cli_progress_begin(struct cli_progress *p, uint64_t total, const char *unit)
 {
     int64_t now = em_mono_us(&em_clock_system);
 
     *p = (struct cli_progress) { .on = isatty(STDERR_FILENO) == 1,
                                  .total = total,
+                                 .unit = unit,
                                  .began_us = now,
                                  .drawn_us = now + (FIRST_AFTER_MS - EVERY_MS) * EM_US_PER_MS };
+}
+
+static void amount(const struct cli_progress *p, uint64_t n, char to[32])
+{
+    if (p->unit)
+        snprintf(to, 32, "%" PRIu64 " %.10s", n, p->unit);
+    else
+        cli_bytes(n, to);
 }
 
 static void draw(const struct cli_progress *p, uint64_t done, double seconds)
@@ -25,8 +35,8 @@ static void draw(const struct cli_progress *p, uint64_t done, double seconds)
     double speed = seconds > 0 ? (double)done / seconds : 0, share;
     int filled;
 
-    cli_bytes(done, bytes);
-    cli_bytes((uint64_t)speed, rate);
+    amount(p, done, bytes);
+    amount(p, (uint64_t)speed, rate);
     if (p->total == 0 || done > p->total || speed <= 0) { /* a pipe, or a file that grows while it is read */
         fprintf(stderr, "\r\033[K%s  %s/s", bytes, rate);
         return;

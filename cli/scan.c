@@ -224,7 +224,7 @@ static int scan(int argc, char **argv)
     run.scan = em_scan_new(run.conf.failures ? each_failure : NULL, &run);
     if (!run.scan)
         return cli_fail("%s", em_err_text(EM_ERR_MEMORY));
-    cli_progress_begin(&run.progress, total_size(argc - first, argv + first));
+    cli_progress_begin(&run.progress, total_size(argc - first, argv + first), NULL);
     for (int i = first; i < argc && !run.stopped; i++)
         failed |= scan_file(&run, argv[i]) != CLI_GOOD;
     result = finish(&run);

@@ -9,6 +9,7 @@
 #include "evidence/scan.h"
 #include "model/snapshot.h"
 #include "probe/probe.h"
+#include "probe/sweep.h"
 
 enum {
     EM_EXPO_MAX = 64 * 1024 * 1024,
@@ -30,5 +31,9 @@ void em_expo_failure(const struct em_failure_row *row, struct buf *to);
 
 /* One result of a probe as one JSON object in one line. */
 void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result *r, struct buf *to);
+
+/* A sweep as one JSON object in one line: {"schema_version", "tested", "verdicts", "seconds", "ports_per_second", "exceptions",
+ * "retransmits"}, and with payload sharing "bytes" and "stalls". */
+void em_expo_sweep(const struct em_sweep *s, bool sharing, struct buf *to);
 
 #endif

@@ -319,3 +319,56 @@ void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result 
     member_null(&j, "loss");
     end(&j);
 }
+
+static void member_seconds(struct json *j, const char *name, int64_t us)
+{
+    key(j, name);
+    buf_print(j->to, "%.6f", (double)us / 1e6);
+}
+
+static void exceptions(struct json *j, const struct em_sweep *s)
+{
+    struct em_sweep_run runs[64];
+    uint32_t from = 0;
+
+    key(j, "exceptions");
+    open_with(j, '[');
+    do {
+        size_t n = em_sweep_runs(s, &from, runs, sizeof runs / sizeof *runs);
+
+        for (size_t i = 0; i < n; i++) {
+            item(j);
+            open_with(j, '{');
+            member_number(j, "first", runs[i].first);
+            member_number(j, "last", runs[i].last);
+            member_text(j, "verdict", em_name_of(&em_verdict_names, runs[i].verdict));
+            close_with(j, '}');
+        }
+    } while (from > 0);
+    close_with(j, ']');
+}
+
+void em_expo_sweep(const struct em_sweep *s, bool sharing, struct buf *to)
+{
+    struct json j = { .to = to };
+    struct em_sweep_result r;
+
+    em_sweep_result(s, &r);
+    begin(&j);
+    member_number(&j, "tested", r.tested);
+    key(&j, "verdicts");
+    open_with(&j, '{');
+    for (uint32_t v = 1; v <= EM_VERDICT_COUNT; v++)
+        member_count(&j, em_name_of(&em_verdict_names, v), r.verdicts[v]);
+    close_with(&j, '}');
+    member_seconds(&j, "seconds", r.took_us);
+    key(&j, "ports_per_second");
+    buf_print(to, "%.1f", r.took_us > 0 ? (double)r.tested * 1e6 / (double)r.took_us : 0.0);
+    exceptions(&j, s);
+    member_number(&j, "retransmits", r.retransmits);
+    if (sharing) {
+        member_number(&j, "bytes", r.bytes);
+        member_number(&j, "stalls", r.stalls);
+    }
+    end(&j);
+}

@@ -120,3 +120,41 @@ void em_timer_free(struct em_timer *t)
     if (t)
         t->ops->timer_free(t);
 }
+
+struct em_bulk *em_bulk_new(struct em_net *n, const struct em_bulk_conf *conf,
+                            const struct em_bulk_events *events, void *arg)
+{
+    return n->ops->bulk_new(n, conf, events, arg);
+}
+
+void em_bulk_free(struct em_bulk *b)
+{
+    if (b)
+        b->ops->bulk_free(b);
+}
+
+int em_bulk_open(struct em_bulk *b, uint16_t port, uint32_t *lane, struct em_net_error *e)
+{
+    return b->ops->bulk_open(b, port, lane, e);
+}
+
+size_t em_bulk_send(struct em_bulk *b, uint32_t lane, const void *p, size_t n)
+{
+    return b->ops->bulk_send(b, lane, p, n);
+}
+
+void em_bulk_info(struct em_bulk *b, uint32_t lane, struct em_tcp_info *info)
+{
+    *info = (struct em_tcp_info) { 0 };
+    b->ops->bulk_info(b, lane, info);
+}
+
+void em_bulk_close(struct em_bulk *b, uint32_t lane)
+{
+    b->ops->bulk_close(b, lane);
+}
+
+void em_bulk_shrink(struct em_bulk *b)
+{
+    b->ops->bulk_shrink(b);
+}

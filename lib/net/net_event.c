@@ -157,6 +157,13 @@ const struct em_net_ops em_net_event_ops = {
     .timer_at = timer_at,
     .timer_stop = timer_stop,
     .timer_free = timer_free,
+    .bulk_new = em_bulk_new_event,
+    .bulk_free = em_bulk_free_event,
+    .bulk_open = em_bulk_open_event,
+    .bulk_send = em_bulk_send_event,
+    .bulk_info = em_bulk_info_event,
+    .bulk_close = em_bulk_close_event,
+    .bulk_shrink = em_bulk_shrink_event,
 };
 
 struct em_net *em_net_event_new(struct event_base *base, struct em_why *why)

@@ -47,6 +47,7 @@ int em_socket_open(const struct em_open *how, const struct em_clock *clock, int 
 int em_socket_connect(const struct em_open *how, const struct em_clock *clock, int *fd);
 int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd);
 bool em_socket_local(int fd, struct em_addr *a);
+void em_addr_set_port(struct em_addr *a, uint16_t port);
 struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len);
 
 /* net_conn.c */
@@ -75,6 +76,7 @@ void em_udp_send(struct ev_conn *c, const void *p, size_t n, const struct em_add
 /* net_tcp_info.c */
 void em_tcp_info_event(struct em_conn *c, struct em_tcp_info *info);
 bool em_tcp_established(int fd);
+void em_tcp_info_read(int fd, struct em_tcp_info *info); /* all but soft_error */
 
 /* net_listen.c */
 struct em_listener *em_listen_event(struct em_net *n, enum em_transport transport, const struct em_addr *at,
@@ -87,5 +89,15 @@ void em_listener_close_event(struct em_listener *l);
 struct em_lookup *em_resolve_event(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
                                    em_lookup_fn done, void *arg);
 void em_lookup_cancel_event(struct em_lookup *l);
+
+/* net_bulk.c */
+struct em_bulk *em_bulk_new_event(struct em_net *n, const struct em_bulk_conf *conf,
+                                  const struct em_bulk_events *events, void *arg);
+void em_bulk_free_event(struct em_bulk *b);
+int em_bulk_open_event(struct em_bulk *b, uint16_t port, uint32_t *lane, struct em_net_error *e);
+size_t em_bulk_send_event(struct em_bulk *b, uint32_t lane, const void *p, size_t n);
+void em_bulk_info_event(struct em_bulk *b, uint32_t lane, struct em_tcp_info *info);
+void em_bulk_close_event(struct em_bulk *b, uint32_t lane);
+void em_bulk_shrink_event(struct em_bulk *b);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef EM_NET_NET_OPS_H
 #define EM_NET_NET_OPS_H
 
+#include "net/bulk.h"
 #include "net/net.h"
 
 struct em_net_ops {
@@ -40,6 +41,15 @@ struct em_net_ops {
     void (*timer_at)(struct em_timer *t, int64_t deadline_us);
     void (*timer_stop)(struct em_timer *t);
     void (*timer_free)(struct em_timer *t);
+
+    struct em_bulk *(*bulk_new)(struct em_net *n, const struct em_bulk_conf *conf,
+                                const struct em_bulk_events *events, void *arg);
+    void (*bulk_free)(struct em_bulk *b);
+    int (*bulk_open)(struct em_bulk *b, uint16_t port, uint32_t *lane, struct em_net_error *e);
+    size_t (*bulk_send)(struct em_bulk *b, uint32_t lane, const void *p, size_t n);
+    void (*bulk_info)(struct em_bulk *b, uint32_t lane, struct em_tcp_info *info);
+    void (*bulk_close)(struct em_bulk *b, uint32_t lane);
+    void (*bulk_shrink)(struct em_bulk *b);
 };
 
 struct em_net {
@@ -58,6 +68,9 @@ struct em_lookup {
     const struct em_net_ops *ops;
 };
 struct em_timer {
+    const struct em_net_ops *ops;
+};
+struct em_bulk {
     const struct em_net_ops *ops;
 };
 

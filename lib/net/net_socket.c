@@ -51,7 +51,7 @@ static bool set_options(int fd, const struct em_open *how)
     return !tcp || set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void set_port(struct em_addr *a, uint16_t port)
+void em_addr_set_port(struct em_addr *a, uint16_t port)
 {
     if (a->u.any.sa_family == AF_INET6)
         a->u.v6.sin6_port = htons(port);
@@ -93,7 +93,7 @@ static int bind_range(int fd, const struct em_open *how, uint32_t start, uint32_
     struct em_addr at = local_of(how);
 
     for (; *try < range_tries(how->source_ports); ++*try) {
-        set_port(&at, range_port(how->source_ports, start, *try));
+        em_addr_set_port(&at, range_port(how->source_ports, start, *try));
         if (bind(fd, &at.u.any, at.len) == 0)
             return 0;
         if (errno != EADDRINUSE)

@@ -32,23 +32,31 @@ bool em_tcp_established(int fd)
 }
 
 /* bytes_acked counts the SYN as one byte (RFC 4898 counts octets; Linux counts sequence numbers). */
-void em_tcp_info_event(struct em_conn *conn, struct em_tcp_info *info)
+void em_tcp_info_read(int fd, struct em_tcp_info *info)
 {
-    struct ev_conn *c = (struct ev_conn *)conn;
     struct tcp_info t;
     size_t len;
 
-    if (c->how.transport != EM_TRANSPORT_TCP || !ask(c->fd, &t, &len) || !HAS(len, tcpi_total_retrans))
+    if (!ask(fd, &t, &len) || !HAS(len, tcpi_total_retrans))
         return;
     info->rtt_us = t.tcpi_rtt;
     info->total_retrans = t.tcpi_total_retrans;
     info->unacked = t.tcpi_unacked;
     info->lost = t.tcpi_lost;
-    info->soft_error = c->soft_error;
     if (!HAS(len, tcpi_bytes_sent))
         return; /* before kernel 4.19: too little to tell a black hole from silence */
     info->bytes_acked = t.tcpi_bytes_acked > 0 ? t.tcpi_bytes_acked - 1 : 0;
     info->data_segs_in = t.tcpi_data_segs_in;
     info->bytes_sent = t.tcpi_bytes_sent;
     info->valid = true;
+}
+
+void em_tcp_info_event(struct em_conn *conn, struct em_tcp_info *info)
+{
+    struct ev_conn *c = (struct ev_conn *)conn;
+
+    if (c->how.transport != EM_TRANSPORT_TCP)
+        return;
+    em_tcp_info_read(c->fd, info);
+    info->soft_error = c->soft_error;
 }

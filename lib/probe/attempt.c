@@ -101,24 +101,33 @@ static const struct {
 };
 enum { ERROR_ROWS = sizeof error_rows / sizeof *error_rows };
 
+enum em_verdict em_attempt_error_verdict(enum em_net_error_kind kind, bool *ends)
+{
+    for (size_t i = 0; i < ERROR_ROWS; i++)
+        if (error_rows[i].kind == kind) {
+            *ends = error_rows[i].ends;
+            return error_rows[i].verdict;
+        }
+    *ends = true;
+    return EM_VERDICT_ERROR;
+}
+
 static void end_with_error(struct em_attempt *a, const struct em_net_error *e, const char *when)
 {
     char text[EM_REASON_MAX];
-    enum em_verdict v = EM_VERDICT_ERROR;
+    bool ends;
+    enum em_verdict v = em_attempt_error_verdict(e->kind, &ends);
 
-    for (size_t i = 0; i < ERROR_ROWS; i++)
-        if (error_rows[i].kind == e->kind)
-            v = error_rows[i].verdict;
     em_net_error_text(e, text, sizeof text);
     em_attempt_end(a, v, "%s%s", text, when);
 }
 
 static bool ends(const struct em_net_error *e)
 {
-    for (size_t i = 0; i < ERROR_ROWS; i++)
-        if (error_rows[i].kind == e->kind)
-            return error_rows[i].ends;
-    return true;
+    bool yes;
+
+    em_attempt_error_verdict(e->kind, &yes);
+    return yes;
 }
 
 static void on_error(void *arg, const struct em_net_error *e)

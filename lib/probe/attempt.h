@@ -80,6 +80,9 @@ void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason,
 /* It went well: ok, or degraded when it took retransmissions or too long. `what` says what was answered, us after the request. */
 void em_attempt_good(struct em_attempt *a, const char *what, int64_t us);
 
+/* What an error of the network means for the path. *ends: over UDP, too, it is the end; else it may pass. */
+enum em_verdict em_attempt_error_verdict(enum em_net_error_kind kind, bool *ends);
+
 /* ask.c: requests and their answers. A request is begun into b (over the caller's EM_REQUEST_MAX bytes), filled, then asked. */
 void em_ask_begin(struct em_attempt *a, struct buf *b, uint16_t method); /* a new transaction id */
 void em_ask(struct em_attempt *a, struct buf *b);                        /* adds the fingerprint and sends */

@@ -19,7 +19,7 @@ import tap  # noqa: E402
 import free_ports  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-COMMANDS = ("decode", "scan", "probe", "respond", "status", "failures")
+COMMANDS = ("decode", "scan", "probe", "sweep", "respond", "status", "failures")
 SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
            'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
 
@@ -56,7 +56,9 @@ def test_help_and_version_everywhere():
 def test_wrong_usage_is_told_on_stderr_with_exit_2():
     for words in ([], ["no-such-command"], ["\033[31mred"], ["scan"], ["scan", "--no-such-option", "x"], ["scan", "--jobs", "many", "x"],
                   ["scan", "--jobs"], ["decode"], ["probe"], ["probe", "gopher:x"], ["probe", "--timeout", "-1", "stun:127.0.0.1"],
-                  ["respond"], ["respond", "nowhere", "1-2"], ["respond", "127.0.0.1", "9-1"], ["status", "x"], ["failures", "-n", "0"],
+                  ["sweep"], ["sweep", "127.0.0.1"], ["sweep", "127.0.0.1", "0-9"], ["sweep", "--rate", "0", "127.0.0.1", "1-9"],
+                  ["sweep", "--tcp", "--udp", "127.0.0.1", "1-9"], ["sweep", "--payload", "x", "127.0.0.1", "1-9"], ["sweep", "", "1-9"],
+                  ["sweep", "--sample", "0", "127.0.0.1", "1-9"], ["respond"], ["respond", "nowhere", "1-2"], ["respond", "127.0.0.1", "9-1"], ["status", "x"], ["failures", "-n", "0"],
                   ["probe", "--user", "u", "stun:127.0.0.1"], ["probe", "--password-file", "/dev/null", "stun:127.0.0.1"]):
         _, out, err = cli(*words, want=2)
         assert (err or words == []) and "\033" not in err, f"{words}: {out!r} {err!r}"
@@ -289,6 +291,17 @@ def test_respond_serves_only_what_is_asked_for():
         expect(answer("probe", "--json", f"tcp:127.0.0.1:{r.first}", want=1), verdict="refused")
         code, _, err = cli("respond", "--udp", "127.0.0.1", f"{r.first}-{r.first}", want=2)
         assert "in use" in err, f"{code} {err}"
+
+
+def test_sweep_of_the_responder():
+    with Responder() as r:
+        for kind in ("--tcp", "--udp"):
+            got = answer("sweep", "--json", kind, "--rate", "max", "localhost" if kind == "--tcp" else "127.0.0.1", f"{r.first}-{r.first + 2}", want=0)
+            assert sorted(got) == ["exceptions", "ports_per_second", "retransmits", "schema_version", "seconds", "tested", "verdicts"], got
+            expect(got, tested=3, verdicts={"ok": 3}, exceptions=[], retransmits=0)
+        expect(answer("sweep", "--json", "--sample", "1", "127.0.0.1", f"{r.first}-{r.first + 2}", want=0), tested=1, verdicts={"ok": 1})
+        out = cli("sweep", "127.0.0.1", f"{r.first}-{r.first + 2}", want=0)[1]
+        assert "3 clear (the path is open): ok 3" in out and "Verdict" not in out, out
 
 
 def test_probe_tells_bad_news_with_exit_1():

@@ -1,0 +1,180 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sweeps through firewalls: a network namespace with a responder behind nftables rules, on the real kernel. Every sub-range must be shown as
+what the rule made of it. Skipped where namespaces or nft are not to be had."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
+sys.path[:0] = [f"{SRC}/tests"]
+import tap  # noqa: E402
+
+CLI = f"{BUILD}/edgemedia"
+NEAR, FAR = f"em-snear-{os.getpid()}", f"em-sfar-{os.getpid()}"
+V4, V6, FIRST, LAST = "192.0.2.2", "2001:db8::2", 50000, 50199
+DATA = "meta length > 80"  # a TCP handshake has shorter packets, over IPv6 too
+
+
+def run(*words, check=True, **how):
+    return subprocess.run(words, check=check, capture_output=True, text=True, timeout=30, **how)
+
+
+class Lab:
+    def __enter__(self):
+        self.responders = []
+        try:
+            self.build()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def build(self):
+        for name in (NEAR, FAR):
+            run("ip", "netns", "add", name)
+        run("ip", "link", "add", "near0", "netns", NEAR, "type", "veth", "peer", "name", "far0", "netns", FAR)
+        for name, link, v4, v6 in ((NEAR, "near0", "192.0.2.1", "2001:db8::1"), (FAR, "far0", V4, V6)):
+            run("ip", "-n", name, "addr", "add", f"{v4}/24", "dev", link)
+            run("ip", "-n", name, "addr", "add", f"{v6}/64", "dev", link, "nodad")
+            run("ip", "-n", name, "link", "set", "lo", "up")
+            run("ip", "-n", name, "link", "set", link, "up")
+        run("ip", "netns", "exec", FAR, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit")
+        for address in (V4, V6):
+            self.responders.append(subprocess.Popen(["ip", "netns", "exec", FAR, CLI, "respond", address, f"{FIRST}-{LAST}"],
+                                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+        for responder in self.responders:
+            assert responder.stdout.readline().startswith(b"listening")
+
+    def __exit__(self, *_):
+        for responder in self.responders:
+            responder.terminate()
+            responder.wait(10)
+        for name in (NEAR, FAR):
+            run("ip", "netns", "del", name, check=False)
+
+    def rules(self, text):
+        run("ip", "netns", "exec", FAR, "nft", "-f", "-", input=f"flush ruleset\ntable inet t {{ chain i {{\n"
+            f"type filter hook input priority 0; policy accept\n{text}\n}}\n}}\n")
+
+
+def missing():
+    if os.geteuid() != 0:
+        return "needs root"
+    if not shutil.which("ip") or not shutil.which("nft"):
+        return "needs ip and nft"
+    if run("ip", "netns", "add", f"{NEAR}-try", check=False).returncode != 0:
+        return "no network namespaces here"
+    filters = run("ip", "netns", "exec", f"{NEAR}-try", "nft", "add", "table", "inet", "t", check=False).returncode == 0
+    run("ip", "netns", "del", f"{NEAR}-try")
+    return None if filters else "this kernel has no nftables"
+
+
+def sweep(*words, address=V4, ports=f"{FIRST}-{LAST}", limit=None, want=None):
+    command = ["ip", "netns", "exec", NEAR, CLI, "sweep", "--json", "--rate", "max", *words, address, ports]
+    if limit:
+        command = ["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh", *command]
+    begin = time.monotonic()
+    got = run(*command, check=False)
+    result = json.loads(got.stdout)
+    assert not got.stderr, got.stderr
+    result["wall"] = time.monotonic() - begin
+    bad = any(verdict not in ("ok", "degraded", "refused") for verdict in result["verdicts"])
+    assert got.returncode == (1 if bad else 0) and (want is None or got.returncode == want), (got, result)
+    return result
+
+
+def in_lab(check):
+    def test():
+        why = missing()
+        if why:
+            return why
+        with Lab() as lab:
+            check(lab)
+        return None
+    return test
+
+
+def shown(result):
+    return [(run["first"], run["last"], run["verdict"]) for run in result["exceptions"]]
+
+
+# each rule is put on ten ports of its own: (rule, verdict)
+TCP = [("drop", "filtered"), ("reject with tcp reset", "refused"), ("reject with icmpx type admin-prohibited", "prohibited"),
+       ("reject with icmpx type host-unreachable", "unreachable"), (f"{DATA} drop", "blackholed"),
+       (f"{DATA} reject with tcp reset", "reset")]
+UDP = [("drop", "filtered"), ("reject with icmpx type port-unreachable", "refused"), ("reject with icmpx type admin-prohibited", "prohibited"),
+       ("reject with icmpx type host-unreachable", "unreachable")]
+
+
+def each_rule(lab, transport, rows, address):
+    starts = range(FIRST + 10, FIRST + 10 + 20 * len(rows), 20)
+    lab.rules("\n".join(f"{transport} dport {start}-{start + 9} {rule}" for start, (rule, _) in zip(starts, rows)))
+    got = sweep(f"--{transport}", "--timeout", "1", address=address, want=1)
+    want = [(start, start + 9, verdict) for start, (_, verdict) in zip(starts, rows)]
+    assert shown(got) == want, f"{transport} {address}: {shown(got)}"
+    assert got["tested"] == LAST - FIRST + 1 == sum(got["verdicts"].values()), got
+    assert got["verdicts"]["ok"] == got["tested"] - 10 * len(rows), got
+    assert got["wall"] < 2.5, got
+
+
+def check_rules(lab):
+    for transport, rows in (("tcp", TCP), ("udp", UDP)):
+        for address in (V4, V6):
+            each_rule(lab, transport, rows, address)
+
+
+def check_closed(lab):
+    lab.rules("")
+    for transport in ("tcp", "udp"):
+        got = sweep(f"--{transport}", "--rate", "500", ports="40000-40199", want=0)  # the kernel sends 1000 ICMP messages in a second
+        assert got["verdicts"] == {"refused": 200} and shown(got) == [(40000, 40199, "refused")], got
+
+
+def check_source_ports(lab):
+    """The firewall lets in only what comes from a media port."""
+    lab.rules("tcp sport != 20000-20999 drop\nudp sport != 20000-20999 drop")
+    for transport in ("tcp", "udp"):
+        assert sweep(f"--{transport}", "--timeout", "0.5", ports="50000-50019", want=1)["verdicts"] == {"filtered": 20}
+        assert sweep(f"--{transport}", "--source-port", "20000-20999", want=0)["verdicts"] == {"ok": 200}
+    # fewer source ports than conversations: TCP shares them, UDP waits for one
+    lab.rules("tcp sport != 20000-20003 drop\nudp sport != 20000-20003 drop")
+    for transport in ("tcp", "udp"):
+        assert sweep(f"--{transport}", "--source-port", "20000-20003", want=0)["verdicts"] == {"ok": 200}
+
+
+def check_few_descriptors(lab):
+    """Fewer descriptors than silent ports: slower, not wrong."""
+    lab.rules(f"tcp dport {FIRST}-{FIRST + 99} drop")
+    got = sweep("--timeout", "0.3", limit=90, want=1)
+    assert got["verdicts"] == {"filtered": 100, "ok": 100} and shown(got) == [(FIRST, FIRST + 99, "filtered")], got
+
+
+def check_loss(lab):
+    """Random loss is told as degraded or ok, never as a blocked port."""
+    lab.rules("numgen random mod 100 < 10 drop")
+    for transport in ("tcp", "udp"):
+        got = sweep(f"--{transport}", "--timeout", "6", want=0)
+        assert got["verdicts"].get("degraded", 0) >= 5 and got["retransmits"] >= 5, got
+        assert got["verdicts"]["ok"] + got["verdicts"]["degraded"] == 200, got
+
+
+def check_pace(lab):
+    lab.rules("")
+    got = sweep("--rate", "400", want=0)
+    assert 0.4 < got["seconds"] < 1 and got["verdicts"] == {"ok": 200}, got
+    assert sweep("--sample", "50", want=0)["tested"] == 50
+
+
+test_every_rule_on_ports_of_its_own = in_lab(check_rules)
+test_closed_ports = in_lab(check_closed)
+test_source_ports = in_lab(check_source_ports)
+test_few_descriptors = in_lab(check_few_descriptors)
+test_random_loss = in_lab(check_loss)
+test_pace_and_sample = in_lab(check_pace)
+
+if __name__ == "__main__":
+    tap.run(globals())
