@@ -5,11 +5,13 @@
  */
 #include "agent/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 
+enum { NOTE_MAX = 96 }; /* "issuer 1 2 2001:db8::1" */
 #define JITTER 0.1
 #define FIRST_WITHIN_US (5 * EM_US_PER_S)
 #define NO_ADDRESS "-" /* the name, in the store, of the address of a name that did not resolve */
@@ -57,6 +59,42 @@ void check_show(struct check *k, struct address *a, uint32_t number)
         totals_keep(k, a);
 }
 
+static const char *issuer_note(const struct address *a, char to[NOTE_MAX])
+{
+    snprintf(to, NOTE_MAX, "issuer %u %u %s", a->row.edge, a->row.check, a->row.address);
+    return to;
+}
+
+/* Without it, the next certificate counts as the first one. */
+static void issuer_load(struct check *k, struct address *a)
+{
+    char name[NOTE_MAX];
+    struct em_why why;
+    int err = em_store_note(k->all->store, issuer_note(a, name), a->issuer, sizeof a->issuer, &why);
+
+    if (err < 0 && err != EM_ERR_NOT_FOUND)
+        em_log_error("the issuer of a certificate is not known any more: %s", why.text);
+}
+
+/* The first certificate that was taken says who issues them here; another issuer is somebody else. One that the configuration names was
+ * judged by the probe, and becomes the one to know. */
+static void issuer_judge(struct check *k, struct address *a, struct em_probe_result *r)
+{
+    char name[NOTE_MAX];
+    struct em_why why;
+
+    if (!r->certificate_expiry_us)
+        return;
+    if (a->issuer[0] && !k->conf.options.issuer[0])
+        em_probe_judge_issuer(r, a->issuer);
+    if (r->verdict == EM_VERDICT_TLS_FAILED || r->verdict == EM_VERDICT_INTERCEPTED ||
+        strcmp(a->issuer, r->certificate_issuer) == 0)
+        return;
+    memcpy(a->issuer, r->certificate_issuer, sizeof a->issuer);
+    if (em_store_note_put(k->all->store, issuer_note(a, name), a->issuer, &why) < 0)
+        em_log_error("the issuer of a certificate cannot be kept: %s", why.text);
+}
+
 static struct address *address_add(struct check *k, const char *text)
 {
     struct address *more = realloc(k->address, (k->address_n + 1) * sizeof *more), *a;
@@ -75,6 +113,7 @@ static struct address *address_add(struct check *k, const char *text)
     slice_copy(slice_of(k->conf.name), a->row.name, sizeof a->row.name);
     slice_copy(slice_of(k->conf.uri.text), a->row.uri, sizeof a->row.uri);
     slice_copy(slice_of(text), a->row.address, sizeof a->row.address);
+    issuer_load(k, a);
     return a;
 }
 
@@ -123,6 +162,9 @@ static void row_update(struct em_check_row *row, const struct em_probe_result *r
     memcpy(row->mapped_address, r->mapped_address, sizeof row->mapped_address);
     memcpy(row->relayed_address, r->relayed_address, sizeof row->relayed_address);
     memcpy(row->software, r->software, sizeof row->software);
+    row->certificate_expiry = r->certificate_expiry_us;
+    row->certificate_days_left = r->certificate_days_left > 0 ? (uint64_t)r->certificate_days_left : 0;
+    memcpy(row->certificate_issuer, r->certificate_issuer, sizeof row->certificate_issuer);
     if (before != row->verdict) {
         row->changed_time = now_us;
         log_change(row, before);
@@ -150,12 +192,14 @@ static void probe_result(void *arg, const struct em_probe_result *r)
     struct check *k = arg;
     struct em_checks *c = k->all;
     struct address *a = address_for(k, r->address);
+    struct em_probe_result judged = *r;
     int64_t now_us = em_wall_us(em_net_clock(c->net));
 
     if (!a)
         return;
     a->answered = true;
-    row_update(&a->row, r, now_us);
+    issuer_judge(k, a, &judged);
+    row_update(&a->row, &judged, now_us);
     a->totals.probes++;
     a->totals.failed_probes += !a->row.up;
     a->totals.stun_retransmits += r->retransmits;
@@ -268,5 +312,6 @@ bool check_same(const struct em_conf_check *a, const struct em_conf_check *b)
            x->timeout_us == y->timeout_us && x->degraded_rtt_us == y->degraded_rtt_us &&
            x->source_ports.first == y->source_ports.first && x->source_ports.last == y->source_ports.last &&
            strcmp(x->user, y->user) == 0 && strcmp(x->password, y->password) == 0 &&
-           strcmp(x->secret, y->secret) == 0;
+           strcmp(x->secret, y->secret) == 0 && strcmp(x->ca_file, y->ca_file) == 0 &&
+           x->insecure == y->insecure && strcmp(x->issuer, y->issuer) == 0;
 }

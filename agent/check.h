@@ -14,7 +14,8 @@
 struct address {
     struct em_check_row row;
     struct em_check_totals totals;
-    bool answered; /* has a result of the probe that runs, or of the last one */
+    bool answered;            /* has a result of the probe that runs, or of the last one */
+    char issuer[EM_TEXT_MAX]; /* who issued the first good certificate that was seen here; "": none was */
 };
 
 struct check {

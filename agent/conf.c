@@ -463,6 +463,11 @@ static void check_credentials(struct reading *r, int place, const struct em_conf
         complain(r, line_of(r, place, "user"), "user needs a password_file or a secret_file");
     if (raw->password_file[0] && !raw->user[0])
         complain(r, line_of(r, place, "password_file"), "password_file needs a user");
+    if (raw->ca_file[0] && raw->insecure)
+        complain(r, line_of(r, place, "insecure"), "give either ca_file or insecure, not both");
+    slice_copy(slice_of(raw->ca_file), c->options.ca_file, sizeof c->options.ca_file);
+    slice_copy(slice_of(raw->issuer), c->options.issuer, sizeof c->options.issuer);
+    c->options.insecure = raw->insecure;
     slice_copy(slice_of(raw->user), c->options.user, sizeof c->options.user);
     if (raw->password_file[0])
         read_secret(r, line_of(r, place, "password_file"), raw->password_file, c->options.password);

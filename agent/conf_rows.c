@@ -41,7 +41,12 @@ static const struct em_conf_row check_rows[] = {
            .help = "File that holds the password."),
     OPTION("secret_file", ABSOLUTE, em_conf_raw_check, secret_file,
            .help = "File that holds the shared secret of the TURN REST scheme."),
-    LATER("ca_file", "Certificates that a TLS server is checked against."),
+    OPTION("ca_file", ABSOLUTE, em_conf_raw_check, ca_file,
+           .help = "PEM certificates that a TLS server is checked against; empty: those of the system."),
+    OPTION("insecure", TRUTH, em_conf_raw_check, insecure, .initial = "no",
+           .help = "Whether any certificate of a TLS server will do."),
+    OPTION("issuer", TEXT, em_conf_raw_check, issuer,
+           .help = "Issuer of the TLS server's certificate; empty: the one that was seen first."),
 };
 
 static const struct em_conf_row range_rows[] = {

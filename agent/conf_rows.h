@@ -54,6 +54,8 @@ struct em_conf_raw_edge {
 };
 struct em_conf_raw_check {
     char uri[EM_URI_MAX], user[EM_TEXT_MAX], password_file[EM_URI_MAX], secret_file[EM_URI_MAX];
+    char ca_file[EM_URI_MAX], issuer[EM_TEXT_MAX];
+    bool insecure;
     int64_t interval_us, timeout_us, degraded_rtt_us;
     struct em_port_range source_ports;
 };

@@ -16,7 +16,8 @@ enum { URIS_MAX = 256, RESULTS_MAX = URIS_MAX * EM_LOOKUP_MAX };
 struct conf {
     bool json;
     int64_t timeout_us;
-    const char *user, *password_file, *secret_file;
+    const char *user, *password_file, *secret_file, *ca_file, *issuer;
+    bool insecure;
     struct em_port_range source_ports;
 };
 
@@ -30,6 +31,12 @@ static const struct em_opt options[] = {
       "File whose first line is that user's password" },
     { "secret-file", 's', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, secret_file),
       "File whose first line is the shared secret of the TURN REST scheme" },
+    { "ca-file", 'c', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, ca_file),
+      "PEM certificates to trust in TLS instead of the system's" },
+    { "insecure", 'k', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, insecure),
+      "Take any certificate; the reason says so" },
+    { "issuer", 'I', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, issuer),
+      "Another issuer of the certificate means that TLS is intercepted" },
     { "source-port", 'S', EM_OPT_PORTS, "A-B", NULL, 0, 0, offsetof(struct conf, source_ports),
       "Send from a port of this range" },
     { .name = NULL },
@@ -41,6 +48,7 @@ static const struct em_opt_program program = {
     .summary = "Tests media ports: every address of each URI, and how far it got.",
     .options = options,
     .notes = "URIs: stun:HOST[:PORT][?transport=tcp]  turn:HOST[:PORT][?transport=udp|tcp]\n"
+             "      stuns:HOST[:PORT]  turns:HOST[:PORT]\n"
              "      tcp:HOST:PORT  udp:HOST:PORT\n"
              "Exit status: 0 every address answered, 1 one did not, 2 error.\n\n"
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
@@ -176,6 +184,8 @@ static int read_secrets(struct run *run)
     struct em_probe_options *o = &run->options;
     struct em_why why;
 
+    if (c->ca_file && c->insecure)
+        return cli_usage(&program, "--ca-file and --insecure exclude each other");
     if (c->password_file && c->secret_file)
         return cli_usage(&program, "--password-file and --secret-file exclude each other");
     if (c->password_file && !c->user)
@@ -188,6 +198,11 @@ static int read_secrets(struct run *run)
         return cli_fail("%s", why.text);
     if (c->secret_file && cli_read_line(c->secret_file, o->secret, sizeof o->secret, &why) < 0)
         return cli_fail("%s", why.text);
+    if (c->ca_file && !slice_copy(slice_of(c->ca_file), o->ca_file, sizeof o->ca_file))
+        return cli_usage(&program, "--ca-file is longer than %zu bytes", sizeof o->ca_file - 1);
+    if (c->issuer && !slice_copy(slice_of(c->issuer), o->issuer, sizeof o->issuer))
+        return cli_usage(&program, "--issuer is longer than %zu bytes", sizeof o->issuer - 1);
+    o->insecure = c->insecure;
     o->timeout_us = c->timeout_us;
     o->source_ports = c->source_ports;
     return CLI_GOOD;

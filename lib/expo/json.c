@@ -60,6 +60,12 @@ static void member_number(struct json *j, const char *name, uint64_t n)
     buf_print(j->to, "%" PRIu64, n);
 }
 
+static void member_signed(struct json *j, const char *name, int64_t n)
+{
+    key(j, name);
+    buf_print(j->to, "%" PRId64, n);
+}
+
 static void member_time(struct json *j, const char *name, int64_t us)
 {
     char t[EM_TIME_TEXT_MAX];
@@ -313,7 +319,11 @@ void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result 
     member_text_or_null(&j, "mapped_address", r->mapped_address);
     member_text_or_null(&j, "relayed_address", r->relayed_address);
     member_text_or_null(&j, "software", r->software);
-    member_null(&j, "certificate_days_left");
+    if (r->certificate_expiry_us)
+        member_signed(&j, "certificate_days_left", r->certificate_days_left);
+    else
+        member_null(&j, "certificate_days_left");
+    member_text_or_null(&j, "certificate_issuer", r->certificate_issuer);
     member_number(&j, "sent", r->sent);
     member_number(&j, "received", r->received);
     member_null(&j, "loss");

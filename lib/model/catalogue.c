@@ -161,6 +161,15 @@ static const struct em_field check_fields[] = {
     F(26, TEXT, mapped_address, .snmp = "MappedAddress", .help = "Our address as the server sees it."),
     F(27, TEXT, relayed_address, .snmp = "RelayedAddress", .help = "The address that the server allocated."),
     F(28, TEXT, software, .snmp = "Software", .help = "What the server says that it is."),
+    F(29, TIME, certificate_expiry, .snmp = "CertificateExpiry",
+      .metric = "check_certificate_expiry_timestamp_seconds",
+      .help = "When the certificate of the server expires. Zero if none was seen."),
+    F(30, GAUGE, certificate_days_left, .snmp = "CertificateDaysLeft",
+      .metric = "check_certificate_days_left", .unit = "days", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "Whole days until the certificate of the server expires. Zero if it has expired, or none was "
+              "seen."),
+    F(31, TEXT, certificate_issuer, .snmp = "CertificateIssuer", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "Who issued the certificate of the server: the distinguished name by RFC 2253."),
 };
 #undef ROW
 

@@ -70,6 +70,9 @@ struct em_check_row {
     uint64_t rtt_us, resolve_us, connect_us, tls_us, stun_us, allocate_us, relay_us;
     uint64_t stun_retransmits, tcp_retransmits; /* totals */
     char mapped_address[EM_ENDPOINT_MAX], relayed_address[EM_ENDPOINT_MAX], software[EM_NAME_MAX];
+    int64_t certificate_expiry;
+    uint64_t certificate_days_left;
+    char certificate_issuer[EM_TEXT_MAX];
 };
 
 struct em_source_row {

@@ -43,6 +43,12 @@ void em_conn_local(struct em_conn *c, struct em_addr *a)
     c->ops->conn_local(c, a);
 }
 
+void em_conn_tls(struct em_conn *c, struct em_tls_info *info)
+{
+    *info = (struct em_tls_info) { 0 };
+    c->ops->conn_tls(c, info);
+}
+
 void em_conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
 {
     c->ops->conn_take(c, events, arg);

@@ -51,6 +51,7 @@ enum em_net_error_kind {
     EM_NET_ICMP_TOO_BIG,     /* fragmentation needed; mtu tells */
     EM_NET_TIMED_OUT,        /* the kernel gave up */
     EM_NET_LOCAL,            /* this machine: no sockets, no route, no permission; error is errno */
+    EM_NET_TLS,              /* there is no TLS on this connection; em_conn_tls() says why */
 };
 struct em_net_error {
     enum em_net_error_kind kind;
@@ -80,8 +81,44 @@ struct em_conn_events {
     void (*error)(void *arg, const struct em_net_error *e); /* TCP: the connection is over. UDP: may go on */
 };
 
+/* TLS over TCP. The handshake begins as soon as the TCP connection is there (connected is called first); what the caller sends before
+ * secured is called is dropped. From then on data and send carry what is inside of TLS; em_conn_info() still tells of TCP. */
+struct em_tls_how {
+    const char
+        *name; /* who is expected: a DNS name (sent as SNI) or an address, matched against the certificate */
+    const char *ca_file; /* PEM certificates to trust; NULL or "": those of the system */
+    bool insecure; /* go on although the certificate is not good; em_tls_info still says what is wrong */
+    void (*secured)(void *arg); /* the handshake is done */
+};
+
+/* How a TLS handshake ended. */
+enum em_tls_end {
+    EM_TLS_NONE,      /* it goes on, or went well */
+    EM_TLS_SETUP,     /* this machine: the CA file cannot be read, no memory */
+    EM_TLS_UNTRUSTED, /* the handshake was done, but the certificate is not good */
+    EM_TLS_REFUSED,   /* the peer sent an alert */
+    EM_TLS_FOREIGN,   /* what came is no TLS; first says what it is */
+    EM_TLS_CLOSED,    /* the peer ended the connection in the middle of it */
+    EM_TLS_BROKEN,    /* no common version or cipher, damaged records */
+};
+enum { EM_TLS_FIRST_MAX = 32 };
+struct em_tls_info {
+    bool secured;
+    bool verified;       /* name, chain and dates of the certificate are good */
+    enum em_tls_end end; /* why there is no TLS */
+    char failure
+        [EM_REASON_MAX]; /* a phrase, safe to print: of end, or what is wrong with the certificate although it is taken */
+    bool has_certificate;            /* the rest tells of the peer's certificate, also when it was refused */
+    int64_t expiry_us;               /* wall time */
+    char issuer[EM_TEXT_MAX];        /* distinguished name by RFC 2253, escaped */
+    uint8_t first[EM_TLS_FIRST_MAX]; /* the first bytes that came, whatever they are */
+    size_t first_n;
+    uint64_t wire_sent, wire_received; /* bytes of TCP payload, TLS included */
+};
+
 struct em_open {
-    enum em_transport transport; /* UDP or TCP */
+    enum em_transport transport;  /* UDP or TCP */
+    const struct em_tls_how *tls; /* NULL: none. Used by em_net_open() alone, which copies it */
     struct em_addr remote;
     struct em_addr local; /* len 0: any */
     struct em_port_range
@@ -99,6 +136,7 @@ void em_conn_send_to(struct em_conn *c, const void *p, size_t n,
                      const struct em_addr *to); /* UDP, unconnected */
 void em_conn_info(struct em_conn *c, struct em_tcp_info *info);
 void em_conn_local(struct em_conn *c, struct em_addr *a);
+void em_conn_tls(struct em_conn *c, struct em_tls_info *info); /* all zero without TLS */
 void em_conn_close(struct em_conn *c,
                    bool reset); /* reset: RST instead of FIN, no TIME_WAIT. Frees c. NULL is fine */
 enum { EM_CONN_QUEUE_MAX = 256 * 1024, EM_CONN_READ_MAX = 64 * 1024 };

@@ -16,6 +16,7 @@ void em_conn_enter(struct ev_conn *c)
 static void destroy(struct ev_conn *c)
 {
     c->net->objects--;
+    em_tls_free(c->tls);
     free(c);
 }
 
@@ -61,12 +62,15 @@ struct ev_conn *em_conn_new(struct ev_net *n, const struct em_open *how, const s
     if (!c)
         return NULL;
     *c = (struct ev_conn) { .is = { n->is.ops }, .net = n, .how = *how, .fd = -1, .arg = arg };
+    c->how.tls = NULL; /* what it points to is the caller's */
     if (events) {
         c->events = *events;
         c->taken = true;
     }
     c->later = event_new(n->base, -1, 0, on_later, c);
-    if (!c->later) {
+    if (!c->later || (how->tls && !em_tls_new(c, how->tls))) {
+        if (c->later)
+            event_free(c->later);
         free(c);
         return NULL;
     }
@@ -102,7 +106,9 @@ void em_conn_send_event(struct em_conn *conn, const void *p, size_t n, const str
 
     if (c->over || c->closed || c->fd < 0)
         return;
-    if (c->how.transport == EM_TRANSPORT_TCP)
+    if (c->tls)
+        em_tls_send(c, p, n);
+    else if (c->how.transport == EM_TRANSPORT_TCP)
         em_tcp_send(c, p, n);
     else
         em_udp_send(c, p, n, to);
@@ -128,6 +134,8 @@ void em_conn_close_event(struct em_conn *conn, bool reset)
     struct ev_conn *c = (struct ev_conn *)conn;
 
     assert(!c->closed);
+    if (c->tls && !reset && !c->over)
+        em_tls_finish(c);
     c->closed = true;
     if (c->readable)
         event_free(c->readable);

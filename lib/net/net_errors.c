@@ -194,6 +194,7 @@ void em_net_error_text(const struct em_net_error *e, char *to, size_t size)
         [EM_NET_ICMP_TTL] = "time to live exceeded",
         [EM_NET_ICMP_TOO_BIG] = "packet too big",
         [EM_NET_TIMED_OUT] = "the kernel gave up",
+        [EM_NET_TLS] = "no TLS",
     };
     char buffer[128];
 

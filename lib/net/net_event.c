@@ -133,6 +133,7 @@ static void watch_free(struct em_watch *watch)
 static void net_free(struct em_net *n)
 {
     assert(((struct ev_net *)n)->objects == 0);
+    em_tls_forget((struct ev_net *)n);
     free(n);
 }
 
@@ -143,6 +144,7 @@ const struct em_net_ops em_net_event_ops = {
     .conn_send = em_conn_send_event,
     .conn_info = em_tcp_info_event,
     .conn_local = em_conn_local_event,
+    .conn_tls = em_conn_tls_event,
     .conn_take = em_conn_take_event,
     .conn_close = em_conn_close_event,
     .listen = em_listen_event,

@@ -12,17 +12,22 @@
 enum {
     EM_READS_PER_TURN =
         16, /* datagrams, ICMP messages or new connections taken from one socket in one turn */
-    EM_SOURCE_PORT_TRIES = 1000, /* ports of a source range that are tried for one connection */
-    EM_ACCEPT_PAUSE_MS = 100,    /* how long a listener rests when this machine has no descriptors left */
+    EM_SOURCE_PORT_TRIES = 1000,  /* ports of a source range that are tried for one connection */
+    EM_TLS_CONTEXTS_MAX = 8,      /* CA files whose certificates are kept in memory */
+    EM_TLS_PLAIN_MAX = 16 * 1024, /* what one TLS record holds */
+    EM_ACCEPT_PAUSE_MS = 100,     /* how long a listener rests when this machine has no descriptors left */
 };
 
 struct ev_net {
     struct em_net is;
     struct event_base *base;
-    const char *servers; /* NULL: as the system says */
-    size_t objects;      /* made and not freed: must be 0 when the net is freed */
-    uint8_t read[EM_CONN_READ_MAX];
+    const char *servers;             /* NULL: as the system says */
+    size_t objects;                  /* made and not freed: must be 0 when the net is freed */
+    struct ev_tls_context *contexts; /* net_tls.c; NULL: none yet */
+    uint8_t read[EM_CONN_READ_MAX], plain[EM_TLS_PLAIN_MAX];
 };
+
+struct ev_tls; /* net_tls.c: what a connection has of TLS */
 
 struct ev_conn {
     struct em_conn is;
@@ -33,6 +38,7 @@ struct ev_conn {
     int fd; /* -1: it could not be opened */
     struct event *readable, *writable, *later;
     struct evbuffer *queue;      /* TCP: not yet taken by the kernel */
+    struct ev_tls *tls;          /* NULL: none */
     struct em_net_error pending; /* what `later` will report; kind 0 = nothing */
     int soft_error;
     bool connected, taken, over; /* over: error or end of use; nothing more is sent */
@@ -69,9 +75,21 @@ void em_conn_send_event(struct em_conn *c, const void *p, size_t n, const struct
 void em_tcp_start(struct ev_conn *c);
 void em_tcp_take(struct ev_conn *c);
 void em_tcp_send(struct ev_conn *c, const void *p, size_t n);
-void em_tcp_finish(struct ev_conn *c, bool reset); /* before close(2) */
+void em_tcp_fail(struct ev_conn *c, struct em_net_error e); /* it is over, from within the loop */
+void em_tcp_finish(struct ev_conn *c, bool reset);          /* before close(2) */
 void em_udp_start(struct ev_conn *c);
 void em_udp_send(struct ev_conn *c, const void *p, size_t n, const struct em_addr *to);
+
+/* net_tls.c, over em_tcp_send(). Input and eof are called from within the loop and may end the connection. */
+bool em_tls_new(struct ev_conn *c, const struct em_tls_how *how); /* false: no memory */
+void em_tls_begin(struct ev_conn *c);
+void em_tls_input(struct ev_conn *c, const uint8_t *p, size_t n);
+bool em_tls_eof(struct ev_conn *c); /* true: it was the end of a handshake, or was told already */
+void em_tls_send(struct ev_conn *c, const void *p, size_t n);
+void em_tls_finish(struct ev_conn *c); /* the end of TLS is told to the peer, if it can be */
+void em_tls_free(struct ev_tls *t);
+void em_tls_forget(struct ev_net *n);
+void em_conn_tls_event(struct em_conn *c, struct em_tls_info *info);
 
 /* net_tcp_info.c */
 void em_tcp_info_event(struct em_conn *c, struct em_tcp_info *info);

@@ -21,6 +21,7 @@ struct em_net_ops {
                       const struct em_addr *to); /* to NULL: the remote */
     void (*conn_info)(struct em_conn *c, struct em_tcp_info *info);
     void (*conn_local)(struct em_conn *c, struct em_addr *a);
+    void (*conn_tls)(struct em_conn *c, struct em_tls_info *info);
     void (*conn_take)(struct em_conn *c, const struct em_conn_events *events, void *arg);
     void (*conn_close)(struct em_conn *c, bool reset);
 

@@ -18,7 +18,7 @@ static void over(struct ev_conn *c)
     event_del(c->writable);
 }
 
-static void fail(struct ev_conn *c, struct em_net_error e)
+void em_tcp_fail(struct ev_conn *c, struct em_net_error e)
 {
     over(c);
     em_conn_report(c, &e);
@@ -42,7 +42,7 @@ static void finish_connect(struct ev_conn *c)
     if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
         error = errno;
     if (error) {
-        fail(c, connect_error(c->fd, error, EM_PHASE_CONNECTING));
+        em_tcp_fail(c, connect_error(c->fd, error, EM_PHASE_CONNECTING));
         return;
     }
     c->connected = true;
@@ -51,6 +51,8 @@ static void finish_connect(struct ev_conn *c)
         event_del(c->writable);
     if (c->events.connected)
         c->events.connected(c->arg);
+    if (c->tls && !c->closed)
+        em_tls_begin(c);
 }
 
 /* On a living connection an ICMP message is advice, not an end: with IP_RECVERR its errno shows once and everything goes on. */
@@ -69,7 +71,7 @@ static void broken(struct ev_conn *c, int error)
 {
     if (error == 0 || error == EAGAIN || error == EINTR || soft(c, error))
         return;
-    fail(c, em_errno_error(error, EM_PHASE_CONNECTED));
+    em_tcp_fail(c, em_errno_error(error, EM_PHASE_CONNECTED));
 }
 
 /* Gives the kernel what it takes. 0 or errno. */
@@ -95,8 +97,10 @@ static void read_some(struct ev_conn *c)
         broken(c, errno);
     } else if (n == 0) {
         event_del(c->readable);
-        if (c->events.eof)
+        if ((!c->tls || !em_tls_eof(c)) && !c->closed && c->events.eof)
             c->events.eof(c->arg);
+    } else if (c->tls) {
+        em_tls_input(c, c->net->read, (size_t)n);
     } else if (c->events.data) {
         c->events.data(c->arg, c->net->read, (size_t)n, &c->how.remote);
     }

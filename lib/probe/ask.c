@@ -63,7 +63,7 @@ void em_ask_again(void *attempt)
     a->result.requests++;
     a->result.retransmits += a->sends > 1;
     a->result.sent += a->request_n;
-    if (a->result.transport == EM_TRANSPORT_UDP)
+    if (!em_attempt_stream(a))
         em_timer_at(a->resend, a->asked_us + next_us(a->sends));
 }
 
@@ -173,7 +173,7 @@ void em_ask_heard(struct em_attempt *a, const uint8_t *p, size_t n)
 {
     if (a->ended)
         return;
-    if (a->result.transport == EM_TRANSPORT_UDP)
+    if (!em_attempt_stream(a))
         heard_datagram(a, p, n);
     else
         heard_bytes(a, p, n);

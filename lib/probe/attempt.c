@@ -58,6 +58,10 @@ void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason,
     va_start(ap, reason);
     vsnprintf(a->result.reason, sizeof a->result.reason, reason, ap);
     va_end(ap);
+    if (a->secured)
+        em_attempt_mark_insecure(a);
+    if (em_attempt_options(a)->issuer[0])
+        em_probe_judge_issuer(&a->result, em_attempt_options(a)->issuer);
     em_probe_ended(a->probe);
 }
 
@@ -98,6 +102,7 @@ static const struct {
     { EM_NET_ICMP_TOO_BIG, EM_VERDICT_FILTERED, false },
     { EM_NET_TIMED_OUT, EM_VERDICT_FILTERED, true },
     { EM_NET_LOCAL, EM_VERDICT_ERROR, true },
+    { EM_NET_TLS, EM_VERDICT_TLS_FAILED, true }, /* attempt_tls.c tells more */
 };
 enum { ERROR_ROWS = sizeof error_rows / sizeof *error_rows };
 
@@ -130,10 +135,15 @@ static bool ends(const struct em_net_error *e)
     return yes;
 }
 
+static bool handshaking(const struct em_attempt *a)
+{
+    return a->result.transport == EM_TRANSPORT_TLS && a->connected && !a->secured;
+}
+
 static void on_error(void *arg, const struct em_net_error *e)
 {
     struct em_attempt *a = arg;
-    bool tcp = a->result.transport == EM_TRANSPORT_TCP;
+    bool tcp = em_attempt_stream(a);
 
     if (!tcp && !ends(e)) {
         a->advice = *e;
@@ -141,8 +151,12 @@ static void on_error(void *arg, const struct em_net_error *e)
     }
     if (a->kind->lost && a->kind->lost(a))
         return;
-    if (!tcp || !a->connected || e->kind == EM_NET_LOCAL)
+    if (e->kind == EM_NET_TLS)
+        em_attempt_end_tls(a);
+    else if (!tcp || !a->connected || e->kind == EM_NET_LOCAL)
         end_with_error(a, e, "");
+    else if (e->kind == EM_NET_RESET && handshaking(a))
+        end_with_error(a, e, " during the TLS handshake");
     else if (e->kind == EM_NET_RESET)
         end_with_error(a, e, a->answers ? " after the first answer" : " once data was sent");
     else
@@ -156,18 +170,24 @@ static void on_error(void *arg, const struct em_net_error *e)
 static void end_unanswered_tcp(struct em_attempt *a)
 {
     struct em_tcp_info info = take_info(a);
-    double s = (double)em_attempt_since(a, a->asked_us) / (double)EM_US_PER_S;
+    struct em_tls_info tls;
+    double s =
+        (double)em_attempt_since(a, handshaking(a) ? a->connected_us : a->asked_us) / (double)EM_US_PER_S;
     const char *icmp = info.soft_error ? ", and ICMP messages said that it is unreachable" : "";
     uint32_t again = info.total_retrans - a->syn_retransmits;
     unsigned long long acked = info.bytes_acked, sent = a->result.sent;
 
+    em_conn_tls(a->conn, &tls);
+    if (a->result.transport == EM_TRANSPORT_TLS)
+        sent = tls.wire_sent;
     if (!info.valid)
         em_attempt_end(a, EM_VERDICT_SILENT,
                        "connected, but no answer in %.1f s (this kernel does not tell whether data arrived)",
                        s);
     else if (acked >= sent)
         em_attempt_end(a, EM_VERDICT_SILENT,
-                       "connected and all %llu bytes acknowledged, but no answer in %.1f s", sent, s);
+                       "connected and all %llu bytes acknowledged, but no answer%s in %.1f s", sent,
+                       handshaking(a) ? " to the TLS handshake" : "", s);
     else if (again == 0)
         em_attempt_end(a, EM_VERDICT_SILENT,
                        "connected, but only %.3f s before the end: too late for an answer", s);
@@ -200,7 +220,7 @@ static void end_unanswered_udp(struct em_attempt *a)
 
 void em_attempt_deadline(struct em_attempt *a)
 {
-    bool tcp = a->result.transport == EM_TRANSPORT_TCP;
+    bool tcp = em_attempt_stream(a);
 
     if (a->ended || (a->kind->lost && a->kind->lost(a)))
         return;
@@ -226,8 +246,20 @@ static void on_connected(void *arg)
     struct em_attempt *a = arg;
 
     a->connected = true;
+    a->connected_us = em_attempt_now(a);
     a->result.connect_us = em_attempt_since(a, a->opened_us);
     a->syn_retransmits = take_info(a).total_retrans;
+    if (a->result.transport != EM_TRANSPORT_TLS)
+        a->kind->begin(a);
+}
+
+void em_attempt_secured(void *attempt)
+{
+    struct em_attempt *a = attempt;
+
+    a->secured = true;
+    a->result.tls_us = em_attempt_since(a, a->connected_us);
+    em_attempt_note_certificate(a);
     a->kind->begin(a);
 }
 
@@ -248,7 +280,9 @@ static void on_eof(void *arg)
 void em_attempt_open(struct em_attempt *a)
 {
     static const struct em_conn_events events = { on_connected, on_data, on_eof, on_error };
-    struct em_open how = { .transport = em_probe_uri(a->probe)->transport,
+    struct em_tls_how tls = em_attempt_tls_how(a);
+    struct em_open how = { .transport = em_attempt_stream(a) ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP,
+                           .tls = a->result.transport == EM_TRANSPORT_TLS ? &tls : NULL,
                            .remote = a->remote,
                            .source_ports = em_attempt_options(a)->source_ports };
 

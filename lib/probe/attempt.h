@@ -37,7 +37,10 @@ struct em_attempt {
     int64_t opened_us;
     uint32_t syn_retransmits; /* TCP: those that the handshake needed */
     bool connected, ended, reported;
-    struct em_net_error advice; /* the last ICMP message that was no end; kind 0: none */
+    int64_t connected_us;
+    bool secured;                  /* TLS: the handshake is done */
+    char tls_doubt[EM_REASON_MAX]; /* what is wrong with the certificate */
+    struct em_net_error advice;    /* the last ICMP message that was no end; kind 0: none */
 
     /* the request that waits for its answer (ask.c) */
     uint8_t request[EM_REQUEST_MAX];
@@ -83,6 +86,13 @@ void em_attempt_good(struct em_attempt *a, const char *what, int64_t us);
 /* What an error of the network means for the path. *ends: over UDP, too, it is the end; else it may pass. */
 enum em_verdict em_attempt_error_verdict(enum em_net_error_kind kind, bool *ends);
 
+/* attempt_tls.c */
+void em_attempt_secured(void *attempt); /* attempt.c: the handshake is done */
+struct em_tls_how em_attempt_tls_how(const struct em_attempt *a);
+void em_attempt_note_certificate(struct em_attempt *a);
+void em_attempt_end_tls(struct em_attempt *a);       /* there is no TLS: the verdict, with its reason */
+void em_attempt_mark_insecure(struct em_attempt *a); /* adds to the reason what was not checked */
+
 /* ask.c: requests and their answers. A request is begun into b (over the caller's EM_REQUEST_MAX bytes), filled, then asked. */
 void em_ask_begin(struct em_attempt *a, struct buf *b, uint16_t method); /* a new transaction id */
 void em_ask(struct em_attempt *a, struct buf *b);                        /* adds the fingerprint and sends */
@@ -94,8 +104,15 @@ void em_ask_again(void *attempt); /* the resend timer */
 void em_ask_heard(struct em_attempt *a, const uint8_t *p, size_t n);
 void em_ask_eof(struct em_attempt *a);
 
+static inline bool em_attempt_stream(const struct em_attempt *a)
+{
+    return a->result.transport != EM_TRANSPORT_UDP;
+}
+
 /* foreign.c: what bytes are that are no STUN message. 0: they may still become one; else the verdict, with its reason. */
 enum em_verdict em_foreign(const uint8_t *p, size_t n, char *reason, size_t size);
+/* The same for bytes that are no TLS record: always a verdict. */
+enum em_verdict em_foreign_to_tls(const uint8_t *p, size_t n, char *reason, size_t size);
 
 /* answers.c */
 bool em_address_usable(const struct stun_addr *s);

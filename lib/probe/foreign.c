@@ -59,6 +59,18 @@ static const struct {
     { { 0x17, 0x03 }, 2, tls_text },   { "HTTP/", 5, http_text },
 };
 
+enum em_verdict em_foreign_to_tls(const uint8_t *p, size_t n, char *reason, size_t size)
+{
+    static const char http[] = "HTTP/";
+    bool web = n >= sizeof http - 1 && memcmp(p, http, sizeof http - 1) == 0;
+    char shown[SHOWN_TEXT * 4 + 1];
+
+    show(p, n, shown, sizeof shown);
+    snprintf(reason, size, web ? "HTTP came in answer to TLS: %.100s" : "the answer is not TLS: %.100s",
+             shown);
+    return web ? EM_VERDICT_INTERCEPTED : EM_VERDICT_PROTOCOL_ERROR;
+}
+
 static bool may_be_stun(const uint8_t *p, size_t n)
 {
     struct cur c = cur_of(p, n);

@@ -37,6 +37,9 @@ struct em_probe_options {
     char password[EM_SECRET_MAX]; /* long-term password; or */
     char secret
         [EM_SECRET_MAX]; /* shared secret of the TURN REST scheme: user and password are derived from it */
+    char ca_file[EM_URI_MAX]; /* TLS: certificates to trust; "": those of the system */
+    bool insecure;            /* TLS: any certificate will do, and the reason says so */
+    char issuer[EM_TEXT_MAX]; /* TLS: issuer that the certificate must have; "": any */
     struct em_port_range source_ports;
     int64_t degraded_rtt_us; /* slower answers are degraded; 0: no threshold */
 };
@@ -54,8 +57,20 @@ struct em_probe_result {
     uint32_t tcp_retransmits;
     uint64_t sent, received;                                                /* payload bytes */
     char mapped_address[EM_ENDPOINT_MAX], relayed_address[EM_ENDPOINT_MAX]; /* "" when not told */
-    char software[EM_NAME_MAX]; /* the peer's text, cut, not escaped */
+    char software[EM_NAME_MAX];    /* the peer's text, cut, not escaped */
+    int64_t certificate_expiry_us; /* wall time; 0: no certificate was seen */
+    int32_t certificate_days_left; /* whole days until then; below 0: it has expired */
+    bool certificate_verified;     /* name, chain and dates are good */
+    char certificate_issuer
+        [EM_TEXT_MAX]; /* distinguished name by RFC 2253; the peer's text, without controls */
 };
+
+/* Whether a certificate came from whoever gave the recorded one. The same distinguished name does; so does the same organisation (O)
+ * if the new certificate was verified, because public authorities change their intermediates at every renewal. */
+bool em_probe_same_issuer(const struct em_probe_result *r, const char *recorded);
+
+/* Makes the result `intercepted` if it has a certificate that is not of the recorded issuer. */
+void em_probe_judge_issuer(struct em_probe_result *r, const char *recorded);
 
 struct em_probe_events {
     void (*result)(void *arg, const struct em_probe_result *r);

@@ -75,16 +75,23 @@ static bool read_port(struct slice *rest, struct em_probe_uri *u)
 
 static int read_query(struct slice rest, struct em_probe_uri *u, struct em_why *why)
 {
+    bool secure = u->kind->transport == EM_TRANSPORT_TLS;
+
     u->transport = u->kind->transport;
     if (rest.n == 0)
         return 0;
     if (!u->kind->query || !slice_skip_nocase(&rest, SLICE("?transport=")))
         return em_fail(why, EM_ERR_INPUT, "%s: \"%s\" is not understood here%s", u->text, rest.p,
-                       u->kind->query ? "; only ?transport=udp or ?transport=tcp may follow" : "");
+                       !u->kind->query ? ""
+                       : secure        ? "; only ?transport=tcp may follow"
+                                       : "; only ?transport=udp or ?transport=tcp may follow");
+    if (secure && slice_eq_nocase(rest, SLICE("udp")))
+        return em_fail(why, EM_ERR_UNSUPPORTED,
+                       "%s: TLS over UDP (DTLS) is not in this version; use transport=tcp", u->text);
     if (slice_eq_nocase(rest, SLICE("udp")))
         u->transport = EM_TRANSPORT_UDP;
     else if (slice_eq_nocase(rest, SLICE("tcp")))
-        u->transport = EM_TRANSPORT_TCP;
+        u->transport = secure ? EM_TRANSPORT_TLS : EM_TRANSPORT_TCP;
     else
         return em_fail(why, EM_ERR_INPUT, "%s: transport must be udp or tcp", u->text);
     return 0;

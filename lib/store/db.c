@@ -60,6 +60,8 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_COMMIT] = "COMMIT",
     [EM_SQL_ROLLBACK] = "ROLLBACK",
     [EM_SQL_META] = "SELECT value FROM meta WHERE name = 'discontinuity_us'",
+    [EM_SQL_NOTE] = "SELECT value FROM meta WHERE name = ?1",
+    [EM_SQL_NOTE_SET] = "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
     [EM_SQL_CALL_GET] = "SELECT id, ice, media, flags FROM call WHERE call_id = ?1",
     [EM_SQL_CALL_NEW] = "INSERT INTO call(ice, media, flags, seen_us, call_id) VALUES(0, 0, 0, ?1, ?2)",
     [EM_SQL_CALL_SET] = "UPDATE call SET ice = ?2, media = ?3, flags = ?4, seen_us = ?5 WHERE id = ?1",

@@ -22,6 +22,8 @@ enum em_sql {
     EM_SQL_COMMIT,
     EM_SQL_ROLLBACK,
     EM_SQL_META,
+    EM_SQL_NOTE,
+    EM_SQL_NOTE_SET,
     EM_SQL_CALL_GET,
     EM_SQL_CALL_NEW,
     EM_SQL_CALL_SET,

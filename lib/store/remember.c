@@ -134,6 +134,34 @@ int em_store_number(struct em_store *s, const char *kind, uint32_t parent, const
     return s->open ? em_store_spoil(s, rc) : rc;
 }
 
+/* --- notes -------------------------------------------------------------------------------------------------------- */
+
+int em_store_note(struct em_store *s, const char *name, char *to, size_t size, struct em_why *why)
+{
+    sqlite3_stmt *st = em_db_bind(&s->db, EM_SQL_NOTE, NULL, 0);
+    int rc;
+
+    em_db_bind_text(st, 1, name);
+    rc = em_db_step(&s->db, EM_SQL_NOTE, why);
+    if (rc == 1) {
+        em_db_column_text(st, 0, to, size);
+        em_db_reset(&s->db, EM_SQL_NOTE);
+        return 0;
+    }
+    return rc < 0 ? rc : EM_ERR_NOT_FOUND;
+}
+
+int em_store_note_put(struct em_store *s, const char *name, const char *text, struct em_why *why)
+{
+    sqlite3_stmt *st = em_db_bind(&s->db, EM_SQL_NOTE_SET, NULL, 0);
+    int rc;
+
+    em_db_bind_text(st, 1, name);
+    em_db_bind_text(st, 2, text);
+    rc = em_db_step(&s->db, EM_SQL_NOTE_SET, why);
+    return s->open ? em_store_spoil(s, rc) : rc;
+}
+
 /* --- totals of checks --------------------------------------------------------------------------------------------- */
 
 static struct em_store_check *check_slot(struct em_store_check *table, size_t room, uint32_t edge,

@@ -80,6 +80,13 @@ int em_store_check_totals(struct em_store *s, uint32_t edge, uint32_t check, uin
 int em_store_check_totals_put(struct em_store *s, uint32_t edge, uint32_t check, uint32_t address,
                               const struct em_check_totals *t, struct em_why *why) EM_MUST_CHECK;
 
+/* A short text under a name, for what is to be known again after a restart: "issuer 1 2 192.0.2.1" is who issued the certificate
+ * that check 2 of edge 1 saw at that address. EM_ERR_NOT_FOUND: there is none. Putting commits by itself when no transaction is open. */
+int em_store_note(struct em_store *s, const char *name, char *to, size_t size,
+                  struct em_why *why) EM_MUST_CHECK;
+int em_store_note_put(struct em_store *s, const char *name, const char *text,
+                      struct em_why *why) EM_MUST_CHECK;
+
 /* For snapshots: how many rows of each table the store has (only totals, windows, code, ice, media, failure are its own), and
  * their values as of the last commit. Source rows: only the counters and times, found by source number. */
 void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT]);

@@ -54,11 +54,15 @@ struct play_conn {
     bool connected, entered, closed;
     bool info_set;
     struct em_tcp_info info;
+    struct em_tls_how tls_how; /* secured NULL: no TLS */
+    struct em_tls_info tls;
     uint64_t sent;
     uint32_t segments_in;
 };
 
-enum delivered { ACCEPT, DATA, END, ERROR, SENT };
+enum { HELLO_SIZE = 300 }; /* what a TLS handshake sends */
+
+enum delivered { ACCEPT, SECURED, DATA, END, ERROR, SENT };
 
 /* Something on its way to the client, or (sent) to the host. */
 struct delivery {
@@ -193,6 +197,12 @@ static void deliver_to_client(struct play_conn *c, const struct delivery *d)
         if (c->events.connected)
             c->events.connected(c->arg);
         break;
+    case SECURED:
+        if (c->tls.end == EM_TLS_NONE)
+            c->tls_how.secured(c->arg);
+        else if (c->events.error)
+            c->events.error(c->arg, &(struct em_net_error) { .kind = EM_NET_TLS });
+        break;
     case DATA:
         c->segments_in++;
         if (c->events.data)
@@ -251,6 +261,19 @@ void em_play_accept(struct em_conn *c)
     deliver((struct play_conn *)c, ACCEPT, NULL, 0);
 }
 
+void em_play_tls(struct em_conn *conn, const struct em_tls_info *info)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    assert(c->tls_how.secured);
+    c->tls = *info;
+    c->tls.wire_sent = HELLO_SIZE;
+    if (c->tls_how.insecure && c->tls.end == EM_TLS_UNTRUSTED)
+        c->tls.end = EM_TLS_NONE;
+    c->tls.secured = c->tls.end == EM_TLS_NONE;
+    deliver(c, SECURED, NULL, 0);
+}
+
 void em_play_data(struct em_conn *c, const void *p, size_t n, const struct em_addr *from)
 {
     struct delivery *d = deliver((struct play_conn *)c, DATA, p, n);
@@ -300,6 +323,10 @@ static struct em_conn *open_play(struct em_net *net, const struct em_open *how,
 
     *c = (struct play_conn) { .is = { net->ops }, .net = n, .how = *how, .events = *events, .arg = arg };
     c->connected = how->transport == EM_TRANSPORT_UDP;
+    c->how.tls = NULL;
+    if (how->tls)
+        c->tls_how = *how->tls;
+    c->tls.wire_sent = how->tls ? HELLO_SIZE : 0;
     c->host = host_at(n, how->transport, &how->remote);
     n->objects++;
     if (c->host && c->host->host.opened)
@@ -325,8 +352,9 @@ static void conn_info(struct em_conn *conn, struct em_tcp_info *info)
         return;
     *info = c->info;
     if (!c->info_set)
-        *info =
-            (struct em_tcp_info) { .valid = true, .bytes_acked = c->sent, .data_segs_in = c->segments_in };
+        *info = (struct em_tcp_info) { .valid = true,
+                                       .bytes_acked = c->sent + c->tls.wire_sent,
+                                       .data_segs_in = c->segments_in };
     info->bytes_sent = c->sent;
 }
 
@@ -334,6 +362,14 @@ static void conn_local(struct em_conn *c, struct em_addr *a)
 {
     (void)c;
     em_addr_read("198.51.100.1", 40000, a);
+}
+
+static void conn_tls(struct em_conn *conn, struct em_tls_info *info)
+{
+    struct play_conn *c = (struct play_conn *)conn;
+
+    *info = c->tls;
+    info->wire_sent += c->sent;
 }
 
 static void conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
@@ -516,6 +552,7 @@ static const struct em_net_ops play_ops = {
     .conn_send = conn_send,
     .conn_info = conn_info,
     .conn_local = conn_local,
+    .conn_tls = conn_tls,
     .conn_take = conn_take,
     .conn_close = conn_close,
     .listen = no_listen,

@@ -43,6 +43,9 @@ void em_play_name(struct em_net *n, const char *name, const struct em_addr *addr
 
 /* What the far end and the path do to a connection; it arrives in this turn or the next ones, in order. */
 void em_play_accept(struct em_conn *c);
+/* How the TLS handshake of a connection that was opened with one ends: end 0, or untrusted where the caller is insecure, is well. The
+ * info is what em_conn_tls() tells from then on. */
+void em_play_tls(struct em_conn *c, const struct em_tls_info *info);
 void em_play_data(struct em_conn *c, const void *p, size_t n,
                   const struct em_addr *from); /* from NULL: the remote */
 void em_play_eof(struct em_conn *c);

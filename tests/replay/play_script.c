@@ -139,6 +139,58 @@ static bool do_accept(struct play_script *s, struct slice rest)
     return true;
 }
 
+static void tls_certificate(struct play_script *s, struct slice *rest, struct em_tls_info *info)
+{
+    int64_t days = 90, wall = em_wall_us(em_net_clock(s->net));
+    struct slice option;
+
+    slice_copy(SLICE("CN=Good CA,O=Example"), info->issuer, sizeof info->issuer);
+    while ((option = word(rest)).n && !slice_eq(option, SLICE(":")))
+        if (slice_skip(&option, SLICE("days=")))
+            days = slice_skip(&option, SLICE("-")) ? -(int64_t)number(option) : (int64_t)number(option);
+        else if (slice_skip(&option, SLICE("issuer=")))
+            text(option, info->issuer, sizeof info->issuer);
+        else
+            ck_abort_msg("tls: %.*s", SLICE_ARG(option));
+    for (char *p = info->issuer; *p; p++)
+        *p = *p == '+' ? ' ' : *p;
+    info->has_certificate = true;
+    info->expiry_us = wall + days * 24 * 3600 * EM_US_PER_S + 3600 * EM_US_PER_S;
+}
+
+static bool do_tls(struct play_script *s, struct slice rest)
+{
+    static const struct {
+        const char *word;
+        enum em_tls_end end;
+        bool certificate;
+    } ends[] = { { "good", EM_TLS_NONE, true },        { "untrusted", EM_TLS_UNTRUSTED, true },
+                 { "refused", EM_TLS_REFUSED, false }, { "foreign", EM_TLS_FOREIGN, false },
+                 { "closed", EM_TLS_CLOSED, false },   { "broken", EM_TLS_BROKEN, false },
+                 { "setup", EM_TLS_SETUP, false } };
+    struct em_tls_info info = { 0 };
+    struct slice w = word(&rest);
+    char t[128];
+    size_t i = 0;
+
+    while (i < sizeof ends / sizeof *ends && !slice_eq(w, slice_of(ends[i].word)))
+        i++;
+    ck_assert_msg(i < sizeof ends / sizeof *ends, "tls: %.*s", SLICE_ARG(w));
+    info.end = ends[i].end;
+    if (info.end == EM_TLS_FOREIGN) {
+        info.first_n = em_unhex(text(rest, t, sizeof t), info.first, sizeof info.first);
+    } else if (ends[i].certificate) {
+        tls_certificate(s, &rest, &info);
+        info.verified = info.end == EM_TLS_NONE;
+    } else {
+        slice_skip(&rest, SLICE(": "));
+    }
+    if (info.end != EM_TLS_FOREIGN)
+        slice_copy(slice_trim(rest), info.failure, sizeof info.failure);
+    em_play_tls(s->conn, &info);
+    return true;
+}
+
 static bool send_error(struct play_script *s, enum em_net_error_kind kind, int error)
 {
     struct em_net_error e = { .kind = kind, .error = error };
@@ -449,7 +501,8 @@ static const struct {
     { "accept", do_accept }, { "refuse", do_refuse }, { "reset", do_reset },     { "fin", do_fin },
     { "icmp", do_icmp },     { "local", do_local },   { "gave-up", do_gave_up }, { "after", do_after },
     { "expect", do_expect }, { "answer", do_answer }, { "again", do_again },     { "text", do_text },
-    { "hex", do_hex },       { "split", do_split },   { "echo", do_echo },       { "info", do_info },
+    { "tls", do_tls },       { "hex", do_hex },       { "split", do_split },     { "echo", do_echo },
+    { "info", do_info },
 };
 
 /* --- running -------------------------------------------------------------------------------------------------------- */

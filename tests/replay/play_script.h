@@ -3,6 +3,9 @@
  * the address is opened; behind the last line there is silence.
  *
  *     accept                      TCP: the handshake succeeds
+ *     tls good|untrusted|refused|closed|broken|setup [days=N] [issuer=NAME] [: PHRASE]     how the TLS handshake ends; certificates
+ *                                 expire N days from now (90); blanks of the issuer are written as +
+ *     tls foreign HH HH ...       the first bytes that came instead of TLS
  *     refuse | reset | fin        TCP: RST in answer to the SYN; RST later; FIN
  *     icmp 3/13 from 192.0.2.254 [mtu 1400]       type/code; ICMPv6 if "from" is an IPv6 address
  *     local EMFILE                this machine cannot (EMFILE, EPERM, ENETUNREACH)

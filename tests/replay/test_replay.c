@@ -4,6 +4,7 @@
  *     scenario NAME
  *     probe URI
  *     user NAME PASSWORD | password WRONG-ONE | timeout 5s | degraded 100ms     options; `password` is what the probe uses instead
+ *     insecure | issuer NAME                                                    of TLS; blanks of the name are written as +
  *     name HOST ADDRESS... | name HOST fails TEXT | name HOST never               what the resolver says
  *     at udp|tcp ENDPOINT      followed by the lines of play_script.h
  *     want ADDRESS VERDICT [key=value]... [: REASON]      one for each result, "-" = no address; REASON is part of the reason
@@ -21,7 +22,7 @@
 enum { SCENARIOS_MAX = 200, SCRIPTS_MAX = 16, WANTS_MAX = 16, RESULTS_MAX = 16 };
 
 static const char *const files[] = { "replay/udp.play", "replay/tcp.play", "replay/turn.play",
-                                     "replay/names.play" };
+                                     "replay/names.play", "replay/tls.play" };
 
 static struct scenario {
     const char *file;
@@ -101,6 +102,19 @@ static void set_degraded(struct stage *s, struct slice rest)
     s->options.degraded_rtt_us = duration(word(&rest));
 }
 
+static void set_insecure(struct stage *s, struct slice rest)
+{
+    (void)rest;
+    s->options.insecure = true;
+}
+
+static void set_issuer(struct stage *s, struct slice rest)
+{
+    ck_assert(slice_copy(word(&rest), s->options.issuer, sizeof s->options.issuer));
+    for (char *p = s->options.issuer; *p; p++)
+        *p = *p == '+' ? ' ' : *p;
+}
+
 static void set_done(struct stage *s, struct slice rest)
 {
     s->want_done_us = duration(word(&rest));
@@ -153,9 +167,17 @@ static void read_line(struct stage *s, struct slice line)
     static const struct {
         const char *word;
         void (*set)(struct stage *s, struct slice rest);
-    } heads[] = { { "probe", set_probe },     { "user", set_user },         { "password", set_password },
-                  { "timeout", set_timeout }, { "degraded", set_degraded }, { "name", set_name },
-                  { "at", set_at },           { "want", set_want },         { "done", set_done } };
+    } heads[] = { { "probe", set_probe },
+                  { "user", set_user },
+                  { "password", set_password },
+                  { "timeout", set_timeout },
+                  { "degraded", set_degraded },
+                  { "name", set_name },
+                  { "at", set_at },
+                  { "want", set_want },
+                  { "done", set_done },
+                  { "insecure", set_insecure },
+                  { "issuer", set_issuer } };
     struct slice rest = line, w = word(&rest);
 
     if (w.n == 0 || w.p[0] == '#')
@@ -203,6 +225,7 @@ static void check_number(const struct em_probe_result *r, struct slice key, stru
                  { "rtt", r->rtt_us, true },
                  { "resolve", r->resolve_us, true },
                  { "connect", r->connect_us, true },
+                 { "tls", r->tls_us, true },
                  { "stun", r->stun_us, true },
                  { "allocate", r->allocate_us, true } };
 
@@ -219,6 +242,17 @@ static void check_number(const struct em_probe_result *r, struct slice key, stru
     ck_abort_msg("unknown key %.*s", SLICE_ARG(key));
 }
 
+/* "days=90", "days=-3", "days=none". */
+static void check_days(const struct em_probe_result *r, struct slice want)
+{
+    char days[16];
+
+    snprintf(days, sizeof days, "%d", r->certificate_days_left);
+    if (r->certificate_expiry_us == 0)
+        snprintf(days, sizeof days, "none");
+    ck_assert_msg(slice_eq(want, slice_of(days)), "days left: %s", days);
+}
+
 static void check_pair(const struct em_probe_result *r, struct slice pair)
 {
     struct slice key;
@@ -228,6 +262,8 @@ static void check_pair(const struct em_probe_result *r, struct slice pair)
         ck_assert_msg(slice_eq(pair, slice_of(r->mapped_address)), "mapped is %s", r->mapped_address);
     else if (slice_eq(key, SLICE("relayed")))
         ck_assert_msg(slice_eq(pair, slice_of(r->relayed_address)), "relayed is %s", r->relayed_address);
+    else if (slice_eq(key, SLICE("days")))
+        check_days(r, pair);
     else if (slice_eq(key, SLICE("software")))
         ck_assert_msg(slice_eq(pair, slice_of(r->software)), "software is %s", r->software);
     else

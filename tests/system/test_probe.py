@@ -66,8 +66,11 @@ def free_port():
 
 
 class Coturn:
-    def __init__(self, *options):
+    def __init__(self, *options, tls=None):
+        """tls: certificate and key; then self.tls_port is there, too."""
         self.options = options
+        self.tls_port = free_port() if tls else None
+        self.tls = ["--tls-listening-port", str(self.tls_port), "--cert", tls[0], "--pkey", tls[1]] if tls else ["--no-tls"]
 
     def __enter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="em-coturn-")
@@ -75,7 +78,7 @@ class Coturn:
         self.log = f"{self.directory.name}/log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [TURNSERVER, "-n", "--no-cli", "--no-tls", "--no-dtls", "-L", "127.0.0.1", "-E", "127.0.0.1", "-p", str(self.port),
+                [TURNSERVER, "-n", "--no-cli", *self.tls, "--no-dtls", "-L", "127.0.0.1", "-E", "127.0.0.1", "-p", str(self.port),
                  "-r", "r.example", "--allow-loopback-peers", "-v", "--log-file", "stdout", "--pidfile", f"{self.directory.name}/pid",
                  "--userdb", f"{self.directory.name}/db", *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory.name)

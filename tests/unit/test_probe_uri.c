@@ -47,8 +47,8 @@ START_TEST(bad_uris)
         const char *says;
     } rows[] = {
         { "", EM_ERR_INPUT, "is no URI of a probe" },
-        { "edge.example.com", EM_ERR_INPUT, "stun: turn: tcp: udp:" },
-        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: tcp: udp:" },
+        { "edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: tcp: udp:" },
+        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: tcp: udp:" },
         { "stun", EM_ERR_INPUT, "is no URI of a probe" },
         { "stun:", EM_ERR_INPUT, "the host must be" },
         { "stun://edge.example.com", EM_ERR_INPUT, "no // after stun:" },
@@ -73,8 +73,10 @@ START_TEST(bad_uris)
         { "tcp:edge", EM_ERR_INPUT, "give the port, tcp:edge:PORT" },
         { "udp:edge:9?transport=tcp", EM_ERR_INPUT, "understood" },
         { "stun:edge\n", EM_ERR_INPUT, "control characters" },
-        { "stuns:edge", EM_ERR_UNSUPPORTED, "not in this version" },
-        { "turns:edge", EM_ERR_UNSUPPORTED, "not in this version" },
+        { "turns:edge?transport=udp", EM_ERR_UNSUPPORTED, "DTLS" },
+        { "turns:edge?transport=sctp", EM_ERR_INPUT, "udp or tcp" },
+        { "stuns:edge?x=1", EM_ERR_INPUT, "only ?transport=tcp" },
+        { "turns://edge", EM_ERR_INPUT, "no //" },
         { "msturn:edge:443?transport=tcp", EM_ERR_UNSUPPORTED, "not in this version" },
         { "relay:edge", EM_ERR_UNSUPPORTED, "not in this version" },
     };
