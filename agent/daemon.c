@@ -24,7 +24,7 @@
 #include "agent/web.h"
 #include "base/log.h"
 
-enum { EXIT_BAD_CONF = 1, EXIT_NO_START = 2, SAVE_S = 5, SNMP_STOP_MS = 2000 };
+enum { EXIT_ERROR = 2, SAVE_S = 5, SNMP_STOP_MS = 2000 };
 
 struct options {
     bool foreground, test_config;
@@ -49,7 +49,7 @@ const struct em_opt_program em_daemon_program = {
     "edgemediad", "[OPTION]...",
     "Tests media ports of edges at intervals, reads call failures, serves both over SNMP and HTTP.", options,
     "SIGHUP reads the configuration again; SIGTERM and SIGINT end it.\n"
-    "Exit status: 0 ended in order; 1 --test-config found errors; 2 it could not start.\n"
+    "Exit status: 0 ended in order; 2 wrong usage, errors in the configuration, or it could not start.\n"
 };
 
 struct daemon {
@@ -164,7 +164,7 @@ static int test_config(const char *file)
     size_t checks = 0;
 
     if (em_conf_read(file, print_error, NULL, &conf) < 0)
-        return EXIT_BAD_CONF;
+        return EXIT_ERROR;
     for (size_t i = 0; i < conf->edges_n; i++)
         checks += conf->edges[i].checks_n;
     printf("%s is good: %zu edges, %zu checks, %zu sources\n", file, conf->edges_n, checks, conf->sources_n);
@@ -453,12 +453,12 @@ static int run(struct daemon *d)
     int parent = -1, err;
 
     if (em_conf_read(d->options.conf_file, print_error, NULL, &conf) < 0)
-        return EXIT_NO_START;
+        return EXIT_ERROR;
     raise_limits();
     if (!d->options.foreground && (parent = em_background(&why)) < 0) {
         em_log_error("%s", why.text);
         em_conf_free(conf);
-        return EXIT_NO_START;
+        return EXIT_ERROR;
     }
     if ((err = start_loop(d, &why)) == 0)
         err = start_parts(d, conf, &why);
@@ -470,7 +470,7 @@ static int run(struct daemon *d)
             em_conf_free(conf);
     }
     stop(d);
-    return err < 0 ? EXIT_NO_START : 0;
+    return err < 0 ? EXIT_ERROR : 0;
 }
 
 static bool read_level(const char *word)
@@ -512,7 +512,7 @@ int em_daemon_main(int argc, char **argv)
         answer = em_fail(&why, EM_ERR_INPUT, "--log-level is error, warning, info or debug");
     if (answer < 0) {
         fprintf(stderr, "edgemediad: %s\nTry edgemediad --help\n", why.text);
-        return EXIT_NO_START;
+        return EXIT_ERROR;
     }
     return d->options.test_config ? test_config(d->options.conf_file) : run(d);
 }

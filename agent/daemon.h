@@ -6,7 +6,8 @@
 
 #include "base/opt.h"
 
-/* Exit status: 0 ended in order, or asked for help; 1 --test-config found errors; 2 usage, or it could not start. */
+/* Exit status: 0 ended in order, or asked for help, or the configuration is good; 2 wrong usage, errors in the configuration, or it could
+ * not start. */
 int em_daemon_main(int argc, char **argv);
 
 extern const struct em_opt_program em_daemon_program; /* its options, for the manual's test */

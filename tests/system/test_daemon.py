@@ -233,7 +233,7 @@ def test_test_config():
         daemon.configure('edgee "x" { }\nedge "x" {\n check "c" { uri = "relay:h"\n timeout = no } }\n')
         done = run("--test-config", "-c", daemon.conf)
         lines = done.stderr.splitlines()
-        assert done.returncode == 1 and done.stdout == "" and len(lines) == 3, done
+        assert done.returncode == 2 and done.stdout == "" and len(lines) == 3, done
         assert [line.split(":")[1] for line in lines] == ["5", "7", "8"] and 'is "edge" meant?' in lines[0], lines
         assert run("-f", "-c", daemon.conf).returncode == 2
         assert run("-f", "-c", f"{d}/none").returncode == 2

@@ -47,7 +47,7 @@ def test_configuration_is_accepted():
         with open(path, "a", encoding="ascii") as f:
             f.write("\nno_such_word = 1\n")
         got = run(PROGRAMS["edgemediad"], "--test-config", "-c", path)
-        assert got.returncode == 1 and re.search(r"edgemedia\.conf:\d+: ", got.stderr), got
+        assert got.returncode == 2 and re.search(r"edgemedia\.conf:\d+: ", got.stderr), got
 
 
 def test_options_exist():
