@@ -21,7 +21,7 @@ struct em_conf_check {
 
 struct em_conf_edge {
     char name[EM_NAME_MAX];
-    struct em_conf_check *checks;
+    struct em_conf_check *checks; /* those that are written, and those that its addresses stand for */
     size_t checks_n;
 };
 

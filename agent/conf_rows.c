@@ -27,7 +27,8 @@ static const struct em_conf_row root_rows[] = {
 };
 
 static const struct em_conf_row check_rows[] = {
-    OPTION("uri", TEXT, em_conf_raw_check, uri, .needed = true, .help = "What is tested, and how."),
+    OPTION("uri", TEXT, em_conf_raw_check, uri, .needed = true,
+           .help = "What is tested, and how; without a host: each address of the edge."),
     OPTION("interval", DURATION, em_conf_raw_check, interval_us, .initial = "30", .min = 1, .max = 86400,
            .help = "Time from one probe to the next."),
     OPTION("timeout", DURATION, em_conf_raw_check, timeout_us, .initial = "10", .min = 0.1, .max = 60,
@@ -61,7 +62,8 @@ static const struct em_conf_row range_rows[] = {
 };
 
 static const struct em_conf_row edge_rows[] = {
-    OPTION("address", TEXTS, em_conf_raw_edge, address, .help = "Names and addresses of the edge."),
+    OPTION("address", TEXTS, em_conf_raw_edge, address,
+           .help = "Names and addresses of the edge; each is tested."),
 };
 
 static const struct em_conf_row source_rows[] = {

@@ -146,6 +146,22 @@ def test_every_address_of_a_name_has_its_row():
     stun.close()
 
 
+def test_every_address_of_an_edge_is_tested():
+    stun = StunServer()
+    oslo = f'edge "oslo" {{ address = {{ "localhost", "127.0.0.1" }} {check("stun", f"stun::{stun.port}")} }}\n'
+    bergen = f'edge "bergen" {{ address = {{ "127.0.0.1", "::1" }} {check("own", f"stun:127.0.0.1:{stun.port}")} }}\n'
+    with directory() as d, Daemon(d, oslo + bergen) as daemon:
+        daemon.start()
+        rows = wait_for("a probe of each", lambda: (r := daemon.status()["checks"]) and all(x["probes"] for x in r) and r)
+        found = {(r["edge_name"], r["name"], r["address"]): (r["uri"], r["verdict"]) for r in rows}
+        for name in ("localhost", "127.0.0.1"):
+            assert found[("oslo", f"stun {name}", "127.0.0.1")] == (f"stun:{name}:{stun.port}", "ok"), found
+        assert found[("bergen", "own", "127.0.0.1")][1] == "ok", found
+        assert found[("bergen", "::1", "::1")][0] == "stun:[::1]", found
+        assert {(e, n) for e, n, _ in found} == {("oslo", "stun localhost"), ("oslo", "stun 127.0.0.1"), ("bergen", "own"), ("bergen", "::1")}
+    stun.close()
+
+
 def test_reload_changes_only_what_changed():
     stun = StunServer()
     good = check("good", f"stun:127.0.0.1:{stun.port}")

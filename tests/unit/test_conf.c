@@ -120,6 +120,46 @@ START_TEST(an_empty_file_is_all_defaults)
 }
 END_TEST
 
+/* What an edge's addresses add to its checks: "name uri" of each, in their order. */
+static const struct {
+    const char *edge, *checks;
+} addressed[] = {
+    { "address = edge.example.com", "edge.example.com stun:edge.example.com\n" },
+    { "address = { a, 192.0.2.1, \"2001:db8::1\", \"[::1]\" }",
+      "a stun:a\n192.0.2.1 stun:192.0.2.1\n2001:db8::1 stun:[2001:db8::1]\n[::1] stun:[::1]\n" },
+    { "address = a check \"c\" { uri = \"turn:A?transport=tcp\" }", "c turn:A?transport=tcp\n" },
+    { "address = { a, b } check \"c\" { uri = \"turn:a\" }", "c turn:a\nb stun:b\n" },
+    { "address = a check \"c\" { uri = \"turn:ab\" }", "c turn:ab\na stun:a\n" },
+    { "address = a check \"c\" { uri = \"turn:?transport=tcp\" } check \"d\" { uri = \"tcp::443\" }",
+      "c turn:a?transport=tcp\nd tcp:a:443\n" },
+    { "address = { a, \"::1\" } check \"c\" { uri = \"stun:\" } check \"d\" { uri = \"stun:x\" }",
+      "c a stun:a\nc ::1 stun:[::1]\nd stun:x\n" },
+    { "check \"c\" { uri = \"stun:a\" }", "c stun:a\n" },
+};
+
+START_TEST(every_address_is_tested)
+{
+    for (size_t i = 0; i < sizeof addressed / sizeof *addressed; i++) {
+        struct em_conf *c = NULL;
+        struct buf got = buf_heap(4096), text = buf_heap(4096);
+
+        buf_print(&text, "edge \"e\" { %s }\n", addressed[i].edge);
+        ck_assert_msg(reads(buf_str(&text), &c) == 0, "%s: %s", addressed[i].edge, said);
+        for (size_t k = 0; k < c->edges[0].checks_n; k++) {
+            const struct em_conf_check *one = &c->edges[0].checks[k];
+
+            buf_print(&got, "%s %s\n", one->name, one->uri.text);
+            ck_assert_int_eq(one->interval_us, 30 * EM_US_PER_S);
+            ck_assert_int_eq(one->options.timeout_us, 10 * EM_US_PER_S);
+        }
+        ck_assert_str_eq(buf_str(&got), addressed[i].checks);
+        buf_fini(&got);
+        buf_fini(&text);
+        em_conf_free(c);
+    }
+}
+END_TEST
+
 static const struct {
     const char *text, *want;
 } wrong[] = {
@@ -159,6 +199,20 @@ static const struct {
       "c.conf:2: *is a directory\n" },
     { "edge \"a\" { check \"c\" { uri = \"stun:h\" user = x\npassword_file = \"DIR/two\" } }",
       "c.conf:2: *must hold one line of 1 to 511 bytes\n" },
+    { "edge \"a\" {\n check \"c\" { uri = \"turn:?transport=tcp\" }\n}",
+      "c.conf:2: uri: \"turn:?transport=tcp\" has no host, and the edge has no address to take its place\n" },
+    { "edge \"a\" { address = { h }\n check \"c\" { uri = \"tcp:\" }\n}",
+      "c.conf:2: uri: tcp:h: give the port, tcp:h:PORT\n" },
+    { "edge \"a\" {\n address = { h, \"h:443\", \"stun:h\", \"a b\" } check \"c\" { uri = \"stun:h\" } }",
+      "c.conf:2: address: \"h:443\" is neither a name nor an address\n"
+      "c.conf:2: address: \"stun:h\" is neither a name nor an address\n"
+      "c.conf:2: address: \"a b\" is neither a name nor an address\n" },
+    { "edge \"a\" { address = { h, g }\n check \"c h\" { uri = \"stun:x\" }\n check \"c\" { uri = \"stun:\" "
+      "} }",
+      "c.conf:3: check \"c h\" would be there twice\n" },
+    { "edge \"a\" { address = { h, h } }", "c.conf:1: check \"h\" would be there twice\n" },
+    { "edge \"a\" { address = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbb }",
+      "c.conf:1: the name \"a*.bbb\" is longer than 63 bytes: give a check with its host another one\n" },
     { "source \"s\" { type = trace }", "c.conf:1: a source of type trace needs a path\n" },
     { "source \"s\" { path = \"/x\" }", "c.conf:1: type is missing\n" },
     { "source \"s\" { type = trace\npath = \"x/*\" }", "c.conf:2: path: \"x/*\" is not an absolute path\n" },
@@ -279,6 +333,7 @@ int main(void)
         return EXIT_FAILURE;
     tcase_add_test(t, everything_is_understood);
     tcase_add_test(t, an_empty_file_is_all_defaults);
+    tcase_add_test(t, every_address_is_tested);
     tcase_add_test(t, errors_name_their_line);
     tcase_add_test(t, unreadable_files_are_told);
     tcase_add_test(t, damage_is_survived);
