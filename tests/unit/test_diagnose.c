@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Observations in, findings out: every kind, its look-alikes, and how findings begin and end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/slice.h"
+#include "diagnose/diagnose.h"
+#include "harness.h"
+#include "probe/probe.h"
+
+enum { CHECKS_MAX = 8, CALLS_MAX = 4, MINUTE_S = 60, EXPECTED_MAX = 3 };
+#define NOW (INT64_C(1795000000) * EM_US_PER_S)
+
+struct check {
+    const char *uri, *address;
+    enum em_verdict verdict;
+    const char *relayed;
+    uint32_t number; /* 0: its place; alike ones are addresses of one check */
+};
+
+/* So many calls that are alike. */
+struct calls {
+    unsigned n;
+    uint32_t code, ice; /* ice 0: not told */
+    enum em_media media;
+    const char *remote_relay; /* NULL: another one for each call */
+    int minutes_ago;
+};
+
+struct scene {
+    const char *name;
+    struct check check[CHECKS_MAX];
+    struct calls calls[CALLS_MAX];
+    int down_minutes;                 /* since when the checks are as they are */
+    enum em_source_state source;      /* 0: there is none */
+    int read_minutes, report_minutes; /* ago */
+    enum em_finding_kind expected[EXPECTED_MAX];
+};
+
+#define A "203.0.113.7"
+#define B "203.0.113.8"
+#define UDP "stun:e:3478"
+#define TCP "stun:e:443?transport=tcp"
+#define TURN "turn:e:443?transport=tcp"
+#define MEDIA "tcp:e:50100"
+#define GOOD EM_VERDICT_OK
+#define SHARING EM_MEDIA_APPLICATION_SHARING
+#define PARTNER "198.51.100.9:50001"
+
+#define CHECK(u, a, v)                                                                                       \
+    {                                                                                                        \
+        .uri = u, .address = a, .verdict = v                                                                 \
+    }
+#define ADDRESS(u, a, v)                                                                                     \
+    {                                                                                                        \
+        .uri = u, .address = a, .verdict = v, .number = 1                                                    \
+    }
+#define RELAYED(u, a, v, r)                                                                                  \
+    {                                                                                                        \
+        .uri = u, .address = a, .verdict = v, .relayed = r                                                   \
+    }
+
+static const struct scene scenes[] = {
+    { .name = "all is well",
+      .check = { CHECK(UDP, A, GOOD), CHECK(TCP, A, GOOD), CHECK(MEDIA, A, GOOD) },
+      .source = EM_SOURCE_CURRENT },
+    { .name = "nothing is configured", .down_minutes = 0 },
+    { .name = "nothing was tested yet",
+      .check = { CHECK(UDP, A, EM_VERDICT_UNTESTED), CHECK(TCP, A, EM_VERDICT_UNTESTED) } },
+    { .name = "no sockets here", .check = { CHECK(UDP, A, EM_VERDICT_ERROR) } },
+
+    { .name = "UDP is blocked",
+      .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, GOOD) },
+      .expected = { EM_FINDING_UDP_BLOCKED } },
+    { .name = "one of two UDP ports is blocked",
+      .check = { CHECK(UDP, A, GOOD), CHECK("udp:e:50100", A, EM_VERDICT_FILTERED) },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "a degraded UDP path is not blocked",
+      .check = { CHECK(UDP, A, EM_VERDICT_DEGRADED), CHECK(TCP, A, GOOD) } },
+    { .name = "nothing answers",
+      .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, EM_VERDICT_FILTERED) },
+      .expected = { EM_FINDING_EDGE_UNREACHABLE } },
+    { .name = "no way there",
+      .check = { CHECK(UDP, A, EM_VERDICT_UNREACHABLE), CHECK(TCP, A, EM_VERDICT_UNREACHABLE) },
+      .expected = { EM_FINDING_EDGE_UNREACHABLE } },
+    { .name = "nothing answers here, and calls work",
+      .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, EM_VERDICT_FILTERED) },
+      .down_minutes = 20,
+      .source = EM_SOURCE_CURRENT,
+      .report_minutes = 2,
+      .expected = { EM_FINDING_PROBES_FAIL_CALLS_PASS } },
+    { .name = "nothing answers for a minute only, and calls work",
+      .check = { CHECK(UDP, A, EM_VERDICT_FILTERED) },
+      .down_minutes = 1,
+      .source = EM_SOURCE_CURRENT,
+      .report_minutes = 2,
+      .expected = { EM_FINDING_EDGE_UNREACHABLE } },
+    { .name = "nothing answers and calls fail",
+      .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, EM_VERDICT_FILTERED) },
+      .calls = { { 4, 23, 0x100, EM_MEDIA_AUDIO, NULL, 3 } },
+      .down_minutes = 20,
+      .source = EM_SOURCE_CURRENT,
+      .report_minutes = 2,
+      .expected = { EM_FINDING_EDGE_UNREACHABLE } },
+
+    { .name = "media ports are blocked",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_FILTERED),
+                 CHECK("tcp:e:50200", A, EM_VERDICT_FILTERED) },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "media ports are prohibited",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_PROHIBITED) },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "a media port that nobody listens on has a clear path",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_REFUSED) } },
+    { .name = "payload is lost after the handshake",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_BLACKHOLED) },
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "payload is answered by a reset",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_RESET) },
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "the story: every check is green, sharing dies",
+      .check = { CHECK(UDP, A, GOOD), CHECK(TCP, A, GOOD), CHECK(MEDIA, A, GOOD) },
+      .calls = { { 4, 23, 0x8000100, SHARING, NULL, 5 } },
+      .source = EM_SOURCE_CURRENT,
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "the story, and the path shows it",
+      .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_BLACKHOLED) },
+      .calls = { { 4, 23, 0x8000100, SHARING, NULL, 5 } },
+      .source = EM_SOURCE_CURRENT,
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "two such calls are too few",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 2, 23, 0x8000100, SHARING, NULL, 5 } } },
+    { .name = "such calls of yesterday are over",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 4, 23, 0x8000100, SHARING, NULL, 25 * MINUTE_S } } },
+    { .name = "all with one partner",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 23, 0x8000100, SHARING, PARTNER, 5 } },
+      .expected = { EM_FINDING_PARTNER_ONLY } },
+    { .name = "several partners, several media",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 3, 23, 0x100, EM_MEDIA_AUDIO, NULL, 5 }, { 3, 24, 0x40, EM_MEDIA_VIDEO, PARTNER, 6 } },
+      .expected = { EM_FINDING_CALLS_FAIL_PROBES_PASS } },
+    { .name = "audio only",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 23, 0x40, EM_MEDIA_AUDIO, NULL, 5 } },
+      .expected = { EM_FINDING_MEDIA_ONLY } },
+    { .name = "calls of an edge that is also down are no riddle",
+      .check = { CHECK(TCP, A, GOOD), CHECK(UDP, A, EM_VERDICT_FILTERED) },
+      .calls = { { 3, 23, 0x140, EM_MEDIA_AUDIO, NULL, 5 }, { 1, 23, 0x140, EM_MEDIA_VIDEO, NULL, 5 } },
+      .expected = { EM_FINDING_UDP_BLOCKED } },
+    { .name = "informational reports are no failures",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 9, 51007, 0x100, SHARING, NULL, 5 } } },
+
+    { .name = "TLS is inspected",
+      .check = { CHECK(UDP, A, GOOD), CHECK(TURN, A, EM_VERDICT_INTERCEPTED) },
+      .expected = { EM_FINDING_TLS_INSPECTION } },
+    { .name = "calls say that TLS is inspected",
+      .check = { CHECK(UDP, A, GOOD), CHECK(TCP, A, GOOD) },
+      .calls = { { 3, 23, 0x800000, EM_MEDIA_AUDIO, NULL, 5 } },
+      .expected = { EM_FINDING_TLS_INSPECTION } },
+    { .name = "addresses are rewritten",
+      .check = { CHECK(UDP, A, EM_VERDICT_MANGLED), CHECK(TCP, A, GOOD) },
+      .expected = { EM_FINDING_REWRITTEN } },
+    { .name = "credentials are refused",
+      .check = { CHECK(UDP, A, GOOD), CHECK(TURN, A, EM_VERDICT_AUTH_FAILED) },
+      .expected = { EM_FINDING_CREDENTIALS_REJECTED } },
+    { .name = "calls say that credentials expire",
+      .check = { CHECK(UDP, A, GOOD) },
+      .calls = { { 3, 23, 0x4000, EM_MEDIA_AUDIO, NULL, 5 } },
+      .expected = { EM_FINDING_CREDENTIALS_REJECTED } },
+    { .name = "no port is free",
+      .check = { CHECK(UDP, A, GOOD) },
+      .calls = { { 1, 23, 0x200000, EM_MEDIA_AUDIO, NULL, 5 } },
+      .expected = { EM_FINDING_PORTS_EXHAUSTED } },
+    { .name = "the relay hands out a private address",
+      .check = { RELAYED(TURN, A, GOOD, "10.1.2.3:50007") },
+      .expected = { EM_FINDING_NAT_ADDRESS_WRONG } },
+    { .name = "a relay inside may do so", .check = { RELAYED(TURN, "10.1.2.4", GOOD, "10.1.2.3:50007") } },
+    { .name = "a public relay address", .check = { RELAYED(TURN, A, GOOD, B ":50007") } },
+    { .name = "the relay is down and its machine is not",
+      .check = { CHECK(TURN, A, EM_VERDICT_REFUSED), CHECK(UDP, A, GOOD) },
+      .expected = { EM_FINDING_RELAY_DOWN } },
+    { .name = "the relay hangs while STUN on the same port answers",
+      .check = { CHECK(TURN, A, EM_VERDICT_SILENT), CHECK(TCP, A, GOOD) },
+      .expected = { EM_FINDING_RELAY_DOWN } },
+    { .name = "one of two addresses is broken",
+      .check = { ADDRESS(TCP, A, GOOD), ADDRESS(TCP, B, EM_VERDICT_FILTERED) },
+      .expected = { EM_FINDING_ADDRESS_BROKEN } },
+    { .name = "the name is wrong",
+      .check = { CHECK(TCP, "", EM_VERDICT_DNS_FAILED) },
+      .expected = { EM_FINDING_NAME_WRONG } },
+
+    { .name = "a source cannot be read",
+      .source = EM_SOURCE_FAILED,
+      .expected = { EM_FINDING_SOURCE_SILENT } },
+    { .name = "a source is silent",
+      .source = EM_SOURCE_CURRENT,
+      .read_minutes = 7 * MINUTE_S,
+      .expected = { EM_FINDING_SOURCE_SILENT } },
+    { .name = "a source had a quiet hour", .source = EM_SOURCE_CURRENT, .read_minutes = MINUTE_S },
+    { .name = "a source is ahead",
+      .calls = { { 1, 23, 0x100, EM_MEDIA_AUDIO, NULL, -10 } },
+      .source = EM_SOURCE_CURRENT,
+      .expected = { EM_FINDING_CLOCK_SKEW } },
+};
+
+/* --- making a snapshot of a scene -------------------------------------------------------------------------------------------- */
+
+static uint32_t numbers_given;
+
+static int number(void *arg, const char *key, uint32_t *n, struct em_why *why)
+{
+    (void)arg;
+    (void)key;
+    (void)why;
+    *n = ++numbers_given;
+    return 0;
+}
+
+static unsigned raised_n, ended_n;
+
+static void raised(void *arg, const struct em_finding_row *row, int64_t *since_us)
+{
+    (void)arg;
+    (void)row;
+    (void)since_us;
+    raised_n++;
+}
+
+static void ended(void *arg, const struct em_finding_row *row, int64_t ended_us)
+{
+    (void)arg;
+    (void)row;
+    (void)ended_us;
+    ended_n++;
+}
+
+static void fill_check(struct em_check_row *row, const struct check *c, uint32_t place,
+                       const struct scene *scene, int64_t now_us)
+{
+    struct em_probe_uri uri;
+    struct em_why why;
+
+    ck_assert_msg(em_probe_uri_read(c->uri, &uri, &why) == 0, "%s: %s", c->uri, why.text);
+    *row = (struct em_check_row) { .edge = 1,
+                                   .check = c->number ? c->number : place + 1,
+                                   .address_index = place + 1,
+                                   .port = uri.port,
+                                   .transport = uri.transport,
+                                   .verdict = c->verdict,
+                                   .up = em_verdict_up(c->verdict),
+                                   .probe_time = now_us,
+                                   .changed_time = now_us - scene->down_minutes * MINUTE_S * EM_US_PER_S };
+    snprintf(row->name, sizeof row->name, "check %u", place);
+    slice_copy(slice_of(c->uri), row->uri, sizeof row->uri);
+    slice_copy(slice_of(c->address), row->address, sizeof row->address);
+    slice_copy(slice_of(c->relayed ? c->relayed : ""), row->relayed_address, sizeof row->relayed_address);
+    slice_copy(slice_of(row->up ? "" : "as the scene wants it"), row->reason, sizeof row->reason);
+}
+
+static void fill_call(struct em_failure_row *row, const struct calls *c, uint32_t n, int64_t now_us)
+{
+    *row = (struct em_failure_row) {
+        .failure = n,
+        .time = now_us - c->minutes_ago * MINUTE_S * EM_US_PER_S,
+        .code = c->code,
+        .code_class = c->code < 40 ? EM_CODE_MEDIA_FAILURE : EM_CODE_INFORMATION,
+        .media = c->media,
+        .ice_known = c->ice ? 1 : 2,
+        .ice_warnings = c->ice,
+    };
+    snprintf(row->call_id, sizeof row->call_id, "call-%u", n);
+    snprintf(row->source, sizeof row->source, "trace");
+    if (c->remote_relay)
+        slice_copy(slice_of(c->remote_relay), row->remote_relay, sizeof row->remote_relay);
+    else
+        snprintf(row->remote_relay, sizeof row->remote_relay, "192.0.2.%u:50001", n);
+}
+
+static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
+{
+    size_t counts[EM_T_COUNT] = { [EM_T_SOURCE] = scene->source != 0 };
+    struct em_snapshot *s;
+    uint32_t n = 0;
+
+    while (counts[EM_T_CHECK] < CHECKS_MAX && scene->check[counts[EM_T_CHECK]].uri)
+        counts[EM_T_CHECK]++;
+    counts[EM_T_EDGE] = counts[EM_T_CHECK] > 0;
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        counts[EM_T_FAILURE] += scene->calls[i].n;
+    ck_assert_ptr_nonnull(s = em_snapshot_new(counts));
+    s->wall_us = now_us;
+    if (counts[EM_T_EDGE])
+        *(struct em_edge_row *)em_snapshot_row(s, EM_T_EDGE, 0) =
+            (struct em_edge_row) { .edge = 1, .name = "oslo" };
+    for (size_t i = 0; i < counts[EM_T_CHECK]; i++)
+        fill_check(em_snapshot_row(s, EM_T_CHECK, i), &scene->check[i], (uint32_t)i, scene, now_us);
+    for (size_t i = 0; i < CALLS_MAX; i++)
+        for (unsigned k = 0; k < scene->calls[i].n; k++, n++)
+            fill_call(em_snapshot_row(s, EM_T_FAILURE, n), &scene->calls[i], n + 1, now_us);
+    if (scene->source)
+        *(struct em_source_row *)em_snapshot_row(s, EM_T_SOURCE, 0) = (struct em_source_row) {
+            .source = 1,
+            .name = "trace",
+            .state = scene->source,
+            .read_time = now_us - scene->read_minutes * MINUTE_S * EM_US_PER_S,
+            .report_time =
+                scene->report_minutes ? now_us - scene->report_minutes * MINUTE_S * EM_US_PER_S : 0,
+        };
+    if (n > 0)
+        ((struct em_windows *)em_snapshot_row(s, EM_T_WINDOWS, 0))->media_failures_1h = n;
+    em_snapshot_finish(s);
+    return s;
+}
+
+static struct em_diagnosis *new_diagnosis(void)
+{
+    static const struct em_diagnosis_memory memory = { number, raised, ended, NULL };
+    struct em_diagnosis *d = em_diagnosis_new(&em_diagnosis_default_limits, &memory);
+
+    ck_assert_ptr_nonnull(d);
+    raised_n = ended_n = 0;
+    return d;
+}
+
+static bool observe(struct em_diagnosis *d, const struct scene *scene, int64_t at_s)
+{
+    struct em_snapshot *s = make(scene, NOW + at_s * EM_US_PER_S);
+    struct em_why why;
+    bool changed;
+
+    ck_assert_msg(em_diagnosis_observe(d, s, at_s * EM_US_PER_S, &changed, &why) == 0, "%s", why.text);
+    free(s);
+    return changed;
+}
+
+/* The findings as rows of a snapshot, as everybody sees them. The caller frees it. */
+static struct em_snapshot *findings(const struct em_diagnosis *d)
+{
+    size_t counts[EM_T_COUNT] = { 0 };
+    struct em_snapshot *s;
+
+    em_diagnosis_counts(d, counts);
+    ck_assert_ptr_nonnull(s = em_snapshot_new(counts));
+    em_diagnosis_fill(d, s);
+    em_snapshot_finish(s);
+    return s;
+}
+
+static const struct em_finding_row *finding(const struct em_snapshot *s, size_t i)
+{
+    return em_snapshot_row(s, EM_T_FINDING, i);
+}
+
+/* --- tests ------------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(scene_gives_its_findings_and_no_other)
+{
+    const struct scene *scene = &scenes[_i];
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s;
+    size_t n = 0;
+
+    for (int64_t at_s = 0; at_s <= 60; at_s += 30)
+        observe(d, scene, at_s);
+    s = findings(d);
+    while (n < EXPECTED_MAX && scene->expected[n])
+        n++;
+    for (size_t i = 0; i < s->t[EM_T_FINDING].n; i++) {
+        bool wanted = false;
+
+        for (size_t k = 0; k < n; k++)
+            wanted = wanted || scene->expected[k] == finding(s, i)->kind;
+        ck_assert_msg(wanted, "%s: unexpected %s: %s", scene->name,
+                      em_name_of(&em_finding_kind_names, finding(s, i)->kind), finding(s, i)->text);
+        ck_assert_msg(*finding(s, i)->text && *finding(s, i)->advice && *finding(s, i)->refute, "%s",
+                      scene->name);
+        ck_assert_ptr_null(strchr(finding(s, i)->text, '{'));
+        ck_assert_uint_ge(finding(s, i)->observations, 1);
+    }
+    ck_assert_msg(s->t[EM_T_FINDING].n == n, "%s: %zu findings, %zu expected", scene->name,
+                  s->t[EM_T_FINDING].n, n);
+    ck_assert_msg(s->t[EM_T_EVIDENCE].n >= n, "%s: a finding without evidence", scene->name);
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* Words must fit: a text that is cut helps nobody. */
+START_TEST(no_text_is_cut)
+{
+    const struct scene *scene = &scenes[_i];
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s;
+
+    for (int64_t at_s = 0; at_s <= 60; at_s += 30)
+        observe(d, scene, at_s);
+    s = findings(d);
+    for (size_t i = 0; i < s->t[EM_T_FINDING].n; i++) {
+        ck_assert_uint_lt(strlen(finding(s, i)->text), EM_TEXT_MAX - 1);
+        ck_assert_uint_lt(strlen(finding(s, i)->advice), EM_TEXT_MAX - 1);
+        ck_assert_uint_lt(strlen(finding(s, i)->refute), EM_TEXT_MAX - 1);
+    }
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+static const struct scene udp_blocked = {
+    .name = "", .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, GOOD) }
+};
+static const struct scene well = { .name = "", .check = { CHECK(UDP, A, GOOD), CHECK(TCP, A, GOOD) } };
+
+START_TEST(second_probe_raises_and_silence_of_the_claim_ends)
+{
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s;
+
+    ck_assert(!observe(d, &udp_blocked, 0)); /* one lost probe is no finding */
+    ck_assert(observe(d, &udp_blocked, 30));
+    ck_assert(!observe(d, &udp_blocked, 60));
+    s = findings(d);
+    ck_assert_uint_eq(s->t[EM_T_FINDING].n, 1);
+    ck_assert_int_eq(finding(s, 0)->since, NOW + 30 * EM_US_PER_S);
+    ck_assert_int_eq(finding(s, 0)->seen, NOW + 60 * EM_US_PER_S);
+    ck_assert_uint_eq(finding(s, 0)->observations, 3);
+    ck_assert_uint_eq(finding(s, 0)->confidence, EM_CONFIDENCE_MEDIUM);
+    free(s);
+    ck_assert(!observe(d, &well, 90)); /* it may come back */
+    ck_assert(observe(d, &well, 150));
+    ck_assert_uint_eq(raised_n, 1);
+    ck_assert_uint_eq(ended_n, 1);
+    s = findings(d);
+    ck_assert_uint_eq(s->t[EM_T_FINDING].n, 0);
+    ck_assert_uint_eq(s->t[EM_T_FINDING_COUNT].n, 1); /* the pair stays, at nought */
+    ck_assert_uint_eq(((struct em_finding_count_row *)em_snapshot_row(s, EM_T_FINDING_COUNT, 0))->findings,
+                      0);
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* A claim that comes and goes is one finding, not many. */
+START_TEST(flapping_path_is_one_finding)
+{
+    struct em_diagnosis *d = new_diagnosis();
+
+    for (int i = 0; i < 40; i++)
+        observe(d, i % 2 ? &well : &udp_blocked, i * 30);
+    ck_assert_uint_eq(raised_n, 1);
+    ck_assert_uint_eq(ended_n, 0);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+START_TEST(same_probe_counts_once)
+{
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s = make(&udp_blocked, NOW);
+    struct em_why why;
+    bool changed;
+
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(em_diagnosis_observe(d, s, i * EM_US_PER_S, &changed, &why), 0);
+        ck_assert(!changed);
+    }
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* The wall clock goes a day forwards and back: whatever that does, it does once. */
+START_TEST(wall_clock_steps_flap_at_most_once)
+{
+    static const struct scene story = { .name = "",
+                                        .check = { CHECK(TCP, A, GOOD) },
+                                        .calls = { { 4, 23, 0x8000100, SHARING, NULL, 5 } } };
+    struct em_diagnosis *d = new_diagnosis();
+    const int64_t day_s = 86400;
+
+    for (int i = 0; i < 60; i++) {
+        int64_t step_s = i < 20 ? 0 : i < 40 ? day_s : -day_s;
+        struct em_snapshot *s = make(&story, NOW);
+        struct em_why why;
+        bool changed;
+
+        s->wall_us = NOW + (i * 10 + step_s) * EM_US_PER_S;
+        ck_assert_int_eq(em_diagnosis_observe(d, s, i * 10 * EM_US_PER_S, &changed, &why), 0);
+        free(s);
+    }
+    ck_assert_uint_le(ended_n, 1);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* Calls belong to the edge whose address their relay is. */
+START_TEST(calls_find_their_edge)
+{
+    size_t counts[EM_T_COUNT] = { [EM_T_EDGE] = 2, [EM_T_CHECK] = 2, [EM_T_FAILURE] = 8 };
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s = em_snapshot_new(counts), *found;
+    static const struct calls story = { 8, 23, 0x8000100, SHARING, NULL, 5 };
+    static const struct scene scene = { .down_minutes = 0 };
+    static const struct check check[] = { CHECK(TCP, A, GOOD), CHECK(TCP, "2001:db8::7", GOOD) };
+    struct em_why why;
+    bool changed;
+
+    ck_assert_ptr_nonnull(s);
+    s->wall_us = NOW;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct em_edge_row *edge = em_snapshot_row(s, EM_T_EDGE, i);
+
+        edge->edge = i + 1;
+        snprintf(edge->name, sizeof edge->name, "edge-%u", i + 1);
+        fill_check(em_snapshot_row(s, EM_T_CHECK, i), &check[i], 0, &scene, NOW);
+        ((struct em_check_row *)em_snapshot_row(s, EM_T_CHECK, i))->edge = i + 1;
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        struct em_failure_row *row = em_snapshot_row(s, EM_T_FAILURE, i);
+
+        fill_call(row, &story, i + 1, NOW);
+        snprintf(row->local_relay, sizeof row->local_relay,
+                 i < 4 ? "[2001:db8::7]:50%03u" : "192.0.2.250:50%03u", i);
+    }
+    em_snapshot_finish(s);
+    ck_assert_int_eq(em_diagnosis_observe(d, s, 0, &changed, &why), 0);
+    found = findings(d);
+    ck_assert_uint_eq(found->t[EM_T_FINDING].n, 2);
+    ck_assert_str_eq(finding(found, 0)->edge, "edge-2");
+    ck_assert_str_eq(finding(found, 1)->edge, "");
+    free(found);
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* Every kind has a rule, and a rule gives way only to kinds that were asked before it. */
+START_TEST(every_kind_is_in_a_scene)
+{
+    for (uint32_t kind = 1; kind <= EM_FINDING_KINDS; kind++) {
+        bool found = kind == EM_FINDING_CERTIFICATE_ENDING;
+
+        for (size_t i = 0; i < sizeof scenes / sizeof *scenes; i++)
+            for (size_t k = 0; k < EXPECTED_MAX; k++)
+                found = found || scenes[i].expected[k] == kind;
+        ck_assert_msg(found, "%s", em_name_of(&em_finding_kind_names, kind));
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *t = em_case("findings");
+
+    tcase_add_loop_test(t, scene_gives_its_findings_and_no_other, 0, sizeof scenes / sizeof *scenes);
+    tcase_add_loop_test(t, no_text_is_cut, 0, sizeof scenes / sizeof *scenes);
+    tcase_add_test(t, second_probe_raises_and_silence_of_the_claim_ends);
+    tcase_add_test(t, flapping_path_is_one_finding);
+    tcase_add_test(t, same_probe_counts_once);
+    tcase_add_test(t, wall_clock_steps_flap_at_most_once);
+    tcase_add_test(t, calls_find_their_edge);
+    tcase_add_test(t, every_kind_is_in_a_scene);
+    return em_run();
+}
