@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Conditions over what the checks saw. */
-#include <netinet/in.h>
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "diagnose/rules.h"
-#include "net/net.h"
 
 static const char *const relay_schemes[] = { "turn", "turns", "msturn", "relay", NULL };
 
@@ -68,6 +67,26 @@ void em_look_name(const struct em_view *v, const struct em_view_edge *e, const s
             slice_copy(slice_of(row->reason), claim->what, sizeof claim->what);
             em_claim_check(claim, row);
         }
+    }
+}
+
+/* A certificate that has ended fails the check itself; its date is known all the same. */
+void em_look_certificate(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
+                         struct em_claims *c)
+{
+    for (const struct em_check_row *row = e->check; row < e->check + e->n; row++) {
+        int64_t left_us = row->certificate_expiry - v->now_us;
+        struct em_claim *claim;
+        char value[EM_TEXT_MAX], time[EM_TIME_TEXT_MAX];
+
+        if (row->certificate_expiry == 0 || left_us > EM_CERTIFICATE_DAYS * 86400 * EM_US_PER_S ||
+            !(claim = claim_check(c, rule, e, row)))
+            continue;
+        em_time_text(row->certificate_expiry, time);
+        snprintf(value, sizeof value, "certificate valid until %s", time);
+        em_claim_evidence(claim, row->probe_time, "certificate", value);
+        slice_copy(slice_of(time), claim->what, sizeof claim->what);
+        claim->at_once = true;
     }
 }
 
@@ -258,35 +277,43 @@ void em_look_range(const struct em_view *v, const struct em_view_edge *e, const 
     look_ports(e, EM_TRANSPORT_UDP, rule, c);
 }
 
+struct address {
+    int family;
+    uint8_t bytes[16];
+};
+
 /* --- addresses --------------------------------------------------------------------------------------------------------------- */
 
-static bool is_private(const struct em_addr *a)
+/* "10.1.2.3", "10.1.2.3:50000", "[fd00::1]:50000": false when it is no address. */
+static bool read_address(const char *text, struct address *a)
 {
-    static const struct {
-        uint32_t net, mask;
-    } v4[] = { { 0x0a000000, 0xff000000 }, { 0xac100000, 0xfff00000 }, { 0xc0a80000, 0xffff0000 },
-               { 0x7f000000, 0xff000000 }, { 0xa9fe0000, 0xffff0000 }, { 0x64400000, 0xffc00000 } };
+    struct slice s = slice_of(text), host = s;
+    char plain[EM_ADDRESS_MAX];
 
-    if (a->u.any.sa_family == AF_INET) {
-        uint32_t host = ntohl(a->u.v4.sin_addr.s_addr);
-
-        for (size_t i = 0; i < sizeof v4 / sizeof *v4; i++)
-            if ((host & v4[i].mask) == v4[i].net)
-                return true;
+    if (slice_skip(&s, SLICE("[")))
+        slice_until(&s, ']', &host);
+    else if (slice_until(&s, ':', &host) && slice_find_char(s, ':') != SIZE_MAX)
+        host = slice_of(text); /* IPv6 without a port */
+    if (!slice_copy(host, plain, sizeof plain))
         return false;
-    }
-    return (a->u.v6.sin6_addr.s6_addr[0] & 0xfe) == 0xfc || /* unique local */
-           (a->u.v6.sin6_addr.s6_addr[0] == 0xfe && (a->u.v6.sin6_addr.s6_addr[1] & 0xc0) == 0x80);
+    a->family = strchr(plain, ':') ? AF_INET6 : AF_INET;
+    return inet_pton(a->family, plain, a->bytes) == 1;
 }
 
-/* "192.0.2.1:50000" -> the address of it. */
-static bool relayed_address(const char *endpoint, struct em_addr *a)
+/* RFC 1918, RFC 6598, loopback and link-local; RFC 4193 and link-local of IPv6. */
+static bool is_private(const struct address *a)
 {
-    char host[EM_ADDRESS_MAX];
-    const char *colon = strrchr(endpoint, ':');
-    struct slice s = colon ? (struct slice) { endpoint, (size_t)(colon - endpoint) } : slice_of("");
+    static const struct {
+        uint8_t net[2], mask[2];
+    } v4[] = { { { 10, 0 }, { 255, 0 } },  { { 172, 16 }, { 255, 240 } },  { { 192, 168 }, { 255, 255 } },
+               { { 127, 0 }, { 255, 0 } }, { { 169, 254 }, { 255, 255 } }, { { 100, 64 }, { 255, 192 } } };
 
-    return slice_copy(s, host, sizeof host) && em_addr_read(host, 0, a);
+    if (a->family == AF_INET6)
+        return (a->bytes[0] & 0xfe) == 0xfc || (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+    for (size_t i = 0; i < sizeof v4 / sizeof *v4; i++)
+        if ((a->bytes[0] & v4[i].mask[0]) == v4[i].net[0] && (a->bytes[1] & v4[i].mask[1]) == v4[i].net[1])
+            return true;
+    return false;
 }
 
 /* A relay behind NAT that was not told its public address hands out its private one. */
@@ -295,11 +322,11 @@ void em_look_nat(const struct em_view *v, const struct em_view_edge *e, const st
 {
     (void)v;
     for (const struct em_check_row *row = e->check; row < e->check + e->n; row++) {
-        struct em_addr relayed, server;
+        struct address relayed, server;
         struct em_claim *claim;
 
-        if (!*row->relayed_address || !relayed_address(row->relayed_address, &relayed) ||
-            !em_addr_read(row->address, 0, &server) || !is_private(&relayed) || is_private(&server) ||
+        if (!*row->relayed_address || !read_address(row->relayed_address, &relayed) ||
+            !read_address(row->address, &server) || !is_private(&relayed) || is_private(&server) ||
             !(claim = claim_check(c, rule, e, row)))
             continue;
         snprintf(claim->what, sizeof claim->what, "%s", row->relayed_address);

@@ -13,6 +13,10 @@ const struct em_rule em_rules[] = {
          "Compare the A, AAAA and SRV records with the edge's addresses, asking the name servers that users "
          "ask.",
          "The name resolves on the machines of users, and only this machine's resolver fails."),
+    RULE(CERTIFICATE_ENDING, WARNING, em_look_certificate, 0,
+         "The certificate on {path} is valid until {what}",
+         "Renew it; clients refuse the service from that moment on.",
+         "Another certificate is presented to clients on another path: compare the issuer."),
     RULE(PROBES_FAIL_CALLS_PASS, WARNING, em_look_probes_only, 0,
          "Every check of {edge} is down, yet calls are reported without a media failure",
          "Look at the path from this machine to the edge first: its firewall, its routes, the source address "

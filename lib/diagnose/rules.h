@@ -99,8 +99,8 @@ extern const size_t em_rules_n;
 /* rule_checks.c: what the checks alone show */
 typedef void em_look(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                      struct em_claims *c);
-em_look em_look_name, em_look_credentials, em_look_udp, em_look_unreachable, em_look_tls, em_look_rewritten,
-    em_look_address, em_look_relay, em_look_range, em_look_nat;
+em_look em_look_name, em_look_certificate, em_look_credentials, em_look_udp, em_look_unreachable, em_look_tls,
+    em_look_rewritten, em_look_address, em_look_relay, em_look_range, em_look_nat;
 /* rule_calls.c: what needs the calls */
 em_look em_look_inspection, em_look_exhausted, em_look_partner, em_look_media, em_look_calls_only,
     em_look_probes_only;
