@@ -34,7 +34,7 @@ bool stun_read_addr(struct cur c, struct stun_addr *a)
 }
 
 /* Port with the cookie's upper half, address with the bytes of cookie and transaction id (RFC 8489 section 14.2). */
-static void flip_addr(struct stun_addr *a, const uint8_t *cookie_and_tid)
+void stun_flip_addr(struct stun_addr *a, const uint8_t cookie_and_tid[4 + STUN_TID_SIZE])
 {
     a->port = (uint16_t)(a->port ^ (cookie_and_tid[0] << 8 | cookie_and_tid[1]));
     for (size_t i = 0; i < (a->family == 6 ? 16U : 4U); i++)
@@ -45,7 +45,7 @@ bool stun_read_xor_addr(const struct stun_msg *m, struct cur value, struct stun_
 {
     if (!stun_read_addr(value, a))
         return false;
-    flip_addr(a, m->bytes + 4);
+    stun_flip_addr(a, m->bytes + 4);
     return true;
 }
 
@@ -223,16 +223,28 @@ ATTR(attr_integrity256)
     return true;
 }
 
-/* CRC-32 of ITU V.42, bit by bit: messages are short. */
-static uint32_t crc32(const uint8_t *p, size_t n)
+/* CRC-32 of ITU V.42, bit by bit: messages are short. The sum of old Microsoft clients comes from a table with one wrong entry: two
+ * digits changed places ([MS-ICE2] section 3.1.4.8.2). */
+enum { LEGACY_INDEX = 90 };
+#define LEGACY_ENTRY UINT32_C(0x08BBE8EA)
+
+static uint32_t crc_entry(uint32_t index, bool legacy)
+{
+    uint32_t crc = index;
+
+    if (legacy && index == LEGACY_INDEX)
+        return LEGACY_ENTRY;
+    for (int bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (UINT32_C(0xEDB88320) & (uint32_t) - (int32_t)(crc & 1));
+    return crc;
+}
+
+uint32_t stun_crc(const uint8_t *p, size_t n, bool legacy)
 {
     uint32_t crc = UINT32_MAX;
 
-    for (size_t i = 0; i < n; i++) {
-        crc ^= p[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (UINT32_C(0xEDB88320) & (uint32_t) - (int32_t)(crc & 1));
-    }
+    for (size_t i = 0; i < n; i++)
+        crc = crc >> 8 ^ crc_entry((crc ^ p[i]) & 0xFF, legacy);
     return ~crc;
 }
 
@@ -241,12 +253,13 @@ static uint32_t crc32(const uint8_t *p, size_t n)
 /* Right only as the last attribute: the header's length must end with it (RFC 8489 section 14.7). */
 ATTR(attr_fingerprint)
 {
-    uint32_t v = cur_u32(c);
+    uint32_t v = cur_u32(c) ^ FINGERPRINT_XOR;
 
     if (c->bad || cur_left(c) > 0)
         return false;
     m->fingerprint_present = true;
-    m->fingerprint_right = at + 8 == m->size && v == (crc32(m->bytes, at) ^ FINGERPRINT_XOR);
+    m->fingerprint_right = at + 8 == m->size && v == stun_crc(m->bytes, at, false);
+    m->fingerprint_legacy = at + 8 == m->size && !m->fingerprint_right && v == stun_crc(m->bytes, at, true);
     return true;
 }
 
@@ -463,11 +476,11 @@ void stun_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a)
 
     if (b->full)
         return;
-    flip_addr(&flipped, b->p + 4);
+    stun_flip_addr(&flipped, b->p + 4);
     stun_put_addr(b, type, &flipped);
 }
 
-void stun_put_fingerprint(struct buf *b)
+static void put_fingerprint(struct buf *b, bool legacy)
 {
     size_t at = b->n;
 
@@ -475,5 +488,15 @@ void stun_put_fingerprint(struct buf *b)
     if (b->full)
         return;
     b->n = at;
-    stun_put_u32(b, STUN_ATTR_FINGERPRINT, crc32(b->p, at) ^ FINGERPRINT_XOR);
+    stun_put_u32(b, STUN_ATTR_FINGERPRINT, stun_crc(b->p, at, legacy) ^ FINGERPRINT_XOR);
+}
+
+void stun_put_fingerprint(struct buf *b)
+{
+    put_fingerprint(b, false);
+}
+
+void stun_put_fingerprint_legacy(struct buf *b)
+{
+    put_fingerprint(b, true);
 }

@@ -109,6 +109,7 @@ struct stun_msg {
     size_t integrity_at, integrity256_at; /* offset of the attribute's header; 0 = absent */
     size_t integrity256_size;
     bool fingerprint_present, fingerprint_right;
+    bool fingerprint_legacy; /* not right, but it is the sum of old Microsoft clients: see stun_crc() */
     uint16_t unknown[STUN_UNKNOWN_MAX]; /* attributes below 0x8000 that we do not know */
     size_t unknown_n;                   /* how many there were, also beyond STUN_UNKNOWN_MAX */
 };
@@ -157,5 +158,12 @@ void stun_put_unknown(struct buf *b, const struct stun_msg *m); /* UNKNOWN-ATTRI
 void stun_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
 void stun_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a);
 void stun_put_fingerprint(struct buf *b); /* last */
+void stun_put_fingerprint_legacy(
+    struct buf *b); /* the sum of old Microsoft clients ([MS-ICE2] section 3.1.4.8.2) */
+
+/* What the dialects share. The XOR of an address with the 16 bytes behind the length; its own reverse. */
+void stun_flip_addr(struct stun_addr *a, const uint8_t cookie_and_tid[4 + STUN_TID_SIZE]);
+/* CRC-32 as in FINGERPRINT, before its XOR. legacy: with the one wrong entry of old Microsoft clients' table. */
+uint32_t stun_crc(const uint8_t *p, size_t n, bool legacy);
 
 #endif

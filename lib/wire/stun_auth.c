@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-enum { SHA1_SIZE = 20, SHA256_SIZE = 32, ALGORITHM_MD5 = 1, ALGORITHM_SHA256 = 2 };
+#include "wire/hmac.h"
+
+enum { ALGORITHM_MD5 = 1, ALGORITHM_SHA256 = 2 };
 
 bool stun_key_short(struct stun_key *k, struct slice password)
 {
@@ -22,8 +23,7 @@ bool stun_key_short(struct stun_key *k, struct slice password)
     return true;
 }
 
-/* RFC 8489 section 9.2.2: quotes and trailing NULs do not belong to the value. */
-static struct slice unquoted(struct slice s)
+struct slice stun_unquoted(struct slice s)
 {
     while (s.n > 0 && s.p[s.n - 1] == '\0')
         s.n--;
@@ -51,7 +51,7 @@ static bool digest_of(const EVP_MD *md, const struct slice *parts, size_t parts_
 bool stun_key_long(struct stun_key *k, bool sha256, struct slice user, struct slice realm,
                    struct slice password)
 {
-    struct slice parts[] = { unquoted(user), unquoted(realm), password };
+    struct slice parts[] = { stun_unquoted(user), stun_unquoted(realm), password };
 
     while (parts[2].n > 0 && parts[2].p[parts[2].n - 1] == '\0')
         parts[2].n--;
@@ -63,38 +63,22 @@ void stun_key_fini(struct stun_key *k)
     OPENSSL_cleanse(k, sizeof *k);
 }
 
-static size_t digest_size(bool sha256)
-{
-    return sha256 ? SHA256_SIZE : SHA1_SIZE;
-}
-
 /* HMAC over two pieces: the header with another length, and the rest. */
 static bool hmac(bool sha256, const struct stun_key *k, const uint8_t header[4], const uint8_t *rest,
-                 size_t n, uint8_t digest[SHA256_SIZE])
+                 size_t n, uint8_t digest[HMAC_SHA256_SIZE])
 {
-    char sha1_name[] = "SHA1", sha256_name[] = "SHA256";
-    OSSL_PARAM how[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256 ? sha256_name : sha1_name, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-    size_t size = 0;
-    bool ok = ctx && EVP_MAC_init(ctx, k->bytes, k->n, how) && EVP_MAC_update(ctx, header, 4) &&
-              EVP_MAC_update(ctx, rest, n) && EVP_MAC_final(ctx, digest, &size, SHA256_SIZE);
+    struct slice pieces[] = { { (const char *)header, 4 }, { (const char *)rest, n } };
 
-    EVP_MAC_CTX_free(ctx);
-    EVP_MAC_free(mac);
-    return ok && size == digest_size(sha256);
+    return hmac_of(sha256, (struct slice) { (const char *)k->bytes, k->n }, pieces, 2, digest);
 }
 
 void stun_put_integrity(struct buf *b, const struct stun_key *k, bool sha256)
 {
-    uint8_t digest[SHA256_SIZE] = { 0 };
+    uint8_t digest[HMAC_SHA256_SIZE] = { 0 };
     size_t at = b->n;
     uint16_t type = sha256 ? STUN_ATTR_MESSAGE_INTEGRITY_SHA256 : STUN_ATTR_MESSAGE_INTEGRITY;
 
-    stun_put(b, type, digest, digest_size(sha256)); /* the length must be right before the sum is taken */
+    stun_put(b, type, digest, hmac_size(sha256)); /* the length must be right before the sum is taken */
     if (b->full)
         return;
     if (!hmac(sha256, k, b->p, b->p + 4, at - 4, digest)) {
@@ -102,19 +86,19 @@ void stun_put_integrity(struct buf *b, const struct stun_key *k, bool sha256)
         return;
     }
     b->n = at;
-    stun_put(b, type, digest, digest_size(sha256));
+    stun_put(b, type, digest, hmac_size(sha256));
 }
 
 enum stun_integrity stun_check_integrity(const struct stun_msg *m, const struct stun_key *k)
 {
     bool sha256 = m->integrity256_at != 0;
     size_t at = sha256 ? m->integrity256_at : m->integrity_at,
-           size = sha256 ? m->integrity256_size : SHA1_SIZE, length;
-    uint8_t digest[SHA256_SIZE], header[4];
+           size = sha256 ? m->integrity256_size : HMAC_SHA1_SIZE, length;
+    uint8_t digest[HMAC_SHA256_SIZE], header[4];
 
     if (at == 0)
         return STUN_INTEGRITY_ABSENT;
-    if (size != digest_size(sha256))
+    if (size != hmac_size(sha256))
         return STUN_INTEGRITY_WRONG;
     length = at + 4 + size - STUN_HEADER_SIZE;
     memcpy(header, m->bytes, 2);
@@ -128,7 +112,7 @@ enum stun_integrity stun_check_integrity(const struct stun_msg *m, const struct 
 bool stun_rest_credentials(const char *secret, int64_t expiry_s, const char *name, char *user,
                            size_t user_size, char *password, size_t password_size)
 {
-    uint8_t digest[SHA256_SIZE], text[4 * ((SHA1_SIZE + 2) / 3) + 1];
+    uint8_t digest[HMAC_SHA256_SIZE], text[4 * ((HMAC_SHA1_SIZE + 2) / 3) + 1];
     unsigned n = 0;
     int written = snprintf(user, user_size, *name ? "%lld:%s" : "%lld%s", (long long)expiry_s, name);
 
@@ -165,8 +149,8 @@ static struct slice realm_of(const struct stun_auth *a)
 /* RFC 8489 section 14.4: who listens shall not learn who asks. */
 static void put_user(const struct stun_auth *a, struct buf *b)
 {
-    struct slice parts[] = { unquoted(slice_of(a->user)), unquoted(realm_of(a)) };
-    uint8_t hash[SHA256_SIZE];
+    struct slice parts[] = { stun_unquoted(slice_of(a->user)), stun_unquoted(realm_of(a)) };
+    uint8_t hash[HMAC_SHA256_SIZE];
     size_t n;
 
     if (!a->user_hashed)

@@ -45,6 +45,9 @@ bool stun_key_long(struct stun_key *k, bool sha256, struct slice user, struct sl
 
 void stun_key_fini(struct stun_key *k); /* clears it */
 
+/* RFC 8489 section 9.2.2: quotes and trailing NULs of a user or realm do not belong to the value that a key is made of. */
+struct slice stun_unquoted(struct slice s);
+
 /* Adds MESSAGE-INTEGRITY (20 bytes) or MESSAGE-INTEGRITY-SHA256 (32 bytes). */
 void stun_put_integrity(struct buf *b, const struct stun_key *k, bool sha256);
 

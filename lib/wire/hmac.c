@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * HMAC with SHA-1 and SHA-256 over pieces, by OpenSSL's EVP_MAC. */
+#include "wire/hmac.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
+size_t hmac_size(bool sha256)
+{
+    return sha256 ? HMAC_SHA256_SIZE : HMAC_SHA1_SIZE;
+}
+
+bool hmac_of(bool sha256, struct slice key, const struct slice *pieces, size_t pieces_n,
+             uint8_t digest[HMAC_SHA256_SIZE])
+{
+    char sha1_name[] = "SHA1", sha256_name[] = "SHA256";
+    OSSL_PARAM how[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256 ? sha256_name : sha1_name, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    size_t size = 0;
+    bool ok = ctx && EVP_MAC_init(ctx, (const uint8_t *)key.p, key.n, how);
+
+    for (size_t i = 0; i < pieces_n && ok; i++)
+        ok = pieces[i].n == 0 || EVP_MAC_update(ctx, (const uint8_t *)pieces[i].p, pieces[i].n);
+    ok = ok && EVP_MAC_final(ctx, digest, &size, HMAC_SHA256_SIZE) && size == hmac_size(sha256);
+    EVP_MAC_CTX_free(ctx);
+    EVP_MAC_free(mac);
+    return ok;
+}
