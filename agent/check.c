@@ -171,11 +171,25 @@ static void row_update(struct em_check_row *row, const struct em_probe_result *r
     }
 }
 
-/* The address of a result; a new one still has no number. NULL: it is not shown. */
-static struct address *address_for(struct check *k, const char *text)
+/* What tells the addresses of a check apart: with its port if that is not the URI's (of an SRV record). */
+static void label_of(const struct check *k, const struct em_probe_result *r, char to[EM_ADDRESS_MAX])
 {
-    struct address *a = address_of(k, text);
+    struct em_addr a;
+    char endpoint[EM_ENDPOINT_MAX] = "";
 
+    if (r->port != k->conf.uri.port && em_addr_read(r->address, r->port, &a))
+        em_addr_endpoint(&a, endpoint);
+    slice_copy(slice_of(endpoint[0] ? endpoint : r->address), to, EM_ADDRESS_MAX);
+}
+
+/* The address of a result; a new one still has no number. NULL: it is not shown. */
+static struct address *address_for(struct check *k, const struct em_probe_result *r)
+{
+    char text[EM_ADDRESS_MAX];
+    struct address *a;
+
+    label_of(k, r, text);
+    a = address_of(k, text);
     if (a)
         return a;
     if (checks_addresses(k->all) >= EM_CHECKS_MAX) {
@@ -191,7 +205,7 @@ static void probe_result(void *arg, const struct em_probe_result *r)
 {
     struct check *k = arg;
     struct em_checks *c = k->all;
-    struct address *a = address_for(k, r->address);
+    struct address *a = address_for(k, r);
     struct em_probe_result judged = *r;
     int64_t now_us = em_wall_us(em_net_clock(c->net));
 

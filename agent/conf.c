@@ -443,6 +443,10 @@ static void check_root(struct reading *r)
     struct em_addr a;
     const struct em_conf *c = r->conf;
 
+    if (c->name_servers[0] && !em_net_servers_ok(c->name_servers))
+        complain(r, line_of(r, EM_CONF_ROOT, "name_servers"),
+                 "name_servers: \"%s\" is not a list of addresses such as 192.0.2.1,[2001:db8::1]:5353",
+                 c->name_servers);
     if (c->web_listen[0] && !em_conf_listen(c->web_listen, &a))
         complain(r, line_of(r, EM_CONF_ROOT, "web_listen"),
                  "web_listen: \"%s\" is not an address and port such as 127.0.0.1:9823 or [::1]:9823",

@@ -37,6 +37,7 @@ struct em_conf {
     char file[EM_URI_MAX];
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
         agentx_address[EM_URI_MAX]; /* "" = off (not database) */
+    char name_servers[EM_URI_MAX];  /* "" = those of the system */
     uint32_t concurrent_probes;     /* default 64 */
     struct em_conf_edge *edges;
     size_t edges_n;

@@ -22,6 +22,8 @@ static const struct em_conf_row root_rows[] = {
            .help = "Unix socket for the edgemedia command and the plugin; empty: none."),
     OPTION("agentx_address", TEXT, em_conf, agentx_address, .initial = "/var/agentx/master",
            .help = "Where the SNMP master agent listens; empty: no SNMP."),
+    OPTION("name_servers", TEXT, em_conf, name_servers,
+           .help = "Name servers to ask instead of the system's."),
     OPTION("concurrent_probes", UINT, em_conf, concurrent_probes, .initial = "64", .min = 1, .max = 1000,
            .help = "Probes that run at the same time, at most."),
 };

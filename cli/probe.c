@@ -16,7 +16,7 @@ enum { URIS_MAX = 256, RESULTS_MAX = URIS_MAX * EM_LOOKUP_MAX };
 struct conf {
     bool json;
     int64_t timeout_us;
-    const char *user, *password_file, *secret_file, *ca_file, *issuer;
+    const char *user, *password_file, *secret_file, *ca_file, *issuer, *name_servers;
     bool insecure;
     struct em_port_range source_ports;
 };
@@ -37,6 +37,8 @@ static const struct em_opt options[] = {
       "Take any certificate; the reason says so" },
     { "issuer", 'I', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, issuer),
       "Another issuer of the certificate means that TLS is intercepted" },
+    { "name-server", 'n', EM_OPT_TEXT, "ADDRESS[:PORT]", NULL, 0, 0, offsetof(struct conf, name_servers),
+      "Ask this name server, or several with commas, instead of the system's" },
     { "source-port", 'S', EM_OPT_PORTS, "A-B", NULL, 0, 0, offsetof(struct conf, source_ports),
       "Send from a port of this range" },
     { .name = NULL },
@@ -202,6 +204,9 @@ static int read_secrets(struct run *run)
         return cli_usage(&program, "--ca-file is longer than %zu bytes", sizeof o->ca_file - 1);
     if (c->issuer && !slice_copy(slice_of(c->issuer), o->issuer, sizeof o->issuer))
         return cli_usage(&program, "--issuer is longer than %zu bytes", sizeof o->issuer - 1);
+    if (c->name_servers && (strlen(c->name_servers) >= EM_URI_MAX || !em_net_servers_ok(c->name_servers)))
+        return cli_usage(&program,
+                         "--name-server must be an address, with or without a port, or several with commas");
     o->insecure = c->insecure;
     o->timeout_us = c->timeout_us;
     o->source_ports = c->source_ports;
@@ -216,6 +221,8 @@ static int run_all(struct run *run)
 
     if (cli_loop_new(&run->loop, &why) < 0)
         return cli_fail("%s", why.text);
+    if (run->conf.name_servers)
+        em_net_event_set_servers(cli_loop_net(run->loop), run->conf.name_servers);
     for (int i = 0; i < run->jobs; i++) {
         struct job *job = &run->job[i];
 

@@ -100,6 +100,12 @@ struct em_lookup *em_net_resolve(struct em_net *n, const char *name, uint16_t po
     return n->ops->resolve(n, name, port, timeout_us, done, arg);
 }
 
+struct em_lookup *em_net_resolve_srv(struct em_net *n, const char *service, const char *name,
+                                     int64_t timeout_us, em_srv_fn done, void *arg)
+{
+    return n->ops->resolve_srv(n, service, name, timeout_us, done, arg);
+}
+
 void em_lookup_cancel(struct em_lookup *l)
 {
     if (l)

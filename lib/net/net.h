@@ -163,13 +163,27 @@ struct em_watch *em_net_watch(struct em_net *n, int fd, void (*readable)(void *a
                               void *arg); /* NULL: no memory */
 void em_watch_free(struct em_watch *w);   /* NULL is fine */
 
-/* All A and AAAA addresses of a name, in the resolver's order, AAAA and A both. Literals answer at once (from the loop). */
+/* All A and AAAA addresses of a name, in the resolver's order, AAAA and A both. Literals answer at once (from the loop). An address that
+ * can be no host's (0.0.0.0, multicast) is a lie and left out. */
 enum { EM_LOOKUP_MAX = 32 };
 typedef void (*em_lookup_fn)(void *arg, const struct em_addr *addrs, size_t n,
                              const char *failure); /* n 0: failure says why */
 struct em_lookup *em_net_resolve(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
                                  em_lookup_fn done, void *arg);
 void em_lookup_cancel(struct em_lookup *l); /* NULL is fine */
+
+/* The SRV records of service and name, "_turn._udp" and "example.com" (RFC 2782), by priority, then by weight, the heavier first.
+ *   n > 0                          the targets; a target of "" says that the name does not offer the service
+ *   n 0, failure NULL              there are none, or the hosts file knows the name: its addresses are what counts
+ *   n 0, failure                   why nobody knows */
+enum { EM_SRV_MAX = 16, EM_DNS_NAME_MAX = 256 };
+struct em_srv {
+    char target[EM_DNS_NAME_MAX]; /* a name; the stranger's text, not escaped */
+    uint16_t port, priority, weight;
+};
+typedef void (*em_srv_fn)(void *arg, const struct em_srv *targets, size_t n, const char *failure);
+struct em_lookup *em_net_resolve_srv(struct em_net *n, const char *service, const char *name,
+                                     int64_t timeout_us, em_srv_fn done, void *arg);
 
 /* One-shot timers; a deadline in monotonic microseconds. Embed nothing: made once, set often. */
 struct em_timer *em_timer_new(struct em_net *n, void (*fire)(void *arg), void *arg); /* NULL: no memory */
@@ -183,8 +197,10 @@ const struct em_clock *em_net_clock(struct em_net *n);
 /* The real one. base: the caller's event loop. */
 struct event_base;
 struct em_net *em_net_event_new(struct event_base *base, struct em_why *why);
-/* Name servers to ask instead of those of resolv.conf, "127.0.0.1:5300"; the text must live as long as n. */
+/* Name servers to ask instead of those of resolv.conf, "127.0.0.1:5300,[::1]", of less than EM_URI_MAX bytes. "": those again. */
 void em_net_event_set_servers(struct em_net *n, const char *servers);
+/* Whether that is such a list of addresses, with or without ports. */
+bool em_net_servers_ok(const char *servers);
 void em_net_free(struct em_net *n); /* everything opened must be closed before */
 
 #endif

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/slice.h"
+
 struct ev_timer {
     struct em_timer is;
     struct ev_net *net;
@@ -154,6 +156,7 @@ const struct em_net_ops em_net_event_ops = {
     .watch = watch_new,
     .watch_free = watch_free,
     .resolve = em_resolve_event,
+    .resolve_srv = em_resolve_srv_event,
     .lookup_cancel = em_lookup_cancel_event,
     .timer_new = timer_new,
     .timer_at = timer_at,
@@ -183,5 +186,7 @@ struct em_net *em_net_event_new(struct event_base *base, struct em_why *why)
 
 void em_net_event_set_servers(struct em_net *n, const char *servers)
 {
-    ((struct ev_net *)n)->servers = servers;
+    struct ev_net *net = (struct ev_net *)n;
+
+    slice_copy(slice_of(servers), net->servers, sizeof net->servers);
 }

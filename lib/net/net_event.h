@@ -21,7 +21,7 @@ enum {
 struct ev_net {
     struct em_net is;
     struct event_base *base;
-    const char *servers;             /* NULL: as the system says */
+    char servers[EM_URI_MAX];        /* "": as the system says */
     size_t objects;                  /* made and not freed: must be 0 when the net is freed */
     struct ev_tls_context *contexts; /* net_tls.c; NULL: none yet */
     uint8_t read[EM_CONN_READ_MAX], plain[EM_TLS_PLAIN_MAX];
@@ -103,9 +103,11 @@ void em_listener_send_event(struct em_listener *l, const void *p, size_t n, cons
 void em_listener_local_event(struct em_listener *l, struct em_addr *a);
 void em_listener_close_event(struct em_listener *l);
 
-/* net_resolve.c */
+/* net_resolve.c, net_srv.c */
 struct em_lookup *em_resolve_event(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
                                    em_lookup_fn done, void *arg);
+struct em_lookup *em_resolve_srv_event(struct em_net *n, const char *service, const char *name,
+                                       int64_t timeout_us, em_srv_fn done, void *arg);
 void em_lookup_cancel_event(struct em_lookup *l);
 
 /* net_bulk.c */

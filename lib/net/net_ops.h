@@ -36,6 +36,8 @@ struct em_net_ops {
 
     struct em_lookup *(*resolve)(struct em_net *n, const char *name, uint16_t port, int64_t timeout_us,
                                  em_lookup_fn done, void *arg);
+    struct em_lookup *(*resolve_srv)(struct em_net *n, const char *service, const char *name,
+                                     int64_t timeout_us, em_srv_fn done, void *arg);
     void (*lookup_cancel)(struct em_lookup *l);
 
     struct em_timer *(*timer_new)(struct em_net *n, void (*fire)(void *arg), void *arg);

@@ -303,7 +303,7 @@ int em_attempt_init(struct em_attempt *a, struct em_probe *p, const struct em_ad
     *a = (struct em_attempt) { .probe = p, .kind = u->kind, .remote = *remote };
     a->resend = em_timer_new(em_probe_net(p), em_ask_again, a);
     em_addr_text(remote, a->result.address);
-    a->result.port = u->port;
+    a->result.port = remote->len ? em_addr_port(remote) : u->port;
     a->result.transport = u->transport;
     a->result.dialect = u->dialect;
     a->result.verdict = EM_VERDICT_UNTESTED;

@@ -12,8 +12,6 @@ const struct em_probe_kind em_probe_kinds[] = {
       em_turn_lost, em_turn_abandon },
     { "tcp", 0, EM_TRANSPORT_TCP, false, EM_DIALECT_NONE, NULL, em_stun_begin, em_port_answer, NULL, NULL },
     { "udp", 0, EM_TRANSPORT_UDP, false, EM_DIALECT_NONE, NULL, em_stun_begin, em_port_answer, NULL, NULL },
-    { .scheme = "turns",
-      .missing = "TURN over TLS is not in this version; tcp:HOST:PORT tests the port without TLS" },
     { .scheme = "msturn",
       .missing =
           "the Microsoft dialect is not in this version; tcp:HOST:PORT and udp:HOST:PORT test the ports" },

@@ -24,9 +24,11 @@ struct em_probe_uri {
     char text[EM_URI_MAX]; /* as given */
     char host[EM_URI_MAX]; /* name or literal, without [] */
     uint16_t port;         /* the scheme's default when not given */
+    bool port_given;       /* else SRV records may name other hosts and ports */
     enum em_transport transport;
     enum em_dialect dialect;
 };
+/* Without a port, a domain name of stun, stuns, turn, turns and relay is asked for SRV records (discover.h). */
 /* RFC 7064/7065 syntax for stun and turn; tcp:host:port and udp:host:port need their port. */
 int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why) EM_MUST_CHECK;
 
@@ -45,7 +47,8 @@ struct em_probe_options {
 };
 
 struct em_probe_result {
-    char address[EM_ADDRESS_MAX]; /* "" when the name did not resolve: one result with dns-failed */
+    char address
+        [EM_ADDRESS_MAX]; /* "" when the name, or an SRV target, did not resolve: a result with dns-failed */
     uint16_t port;
     enum em_transport transport;
     enum em_dialect dialect;

@@ -70,6 +70,7 @@ static bool read_port(struct slice *rest, struct em_probe_uri *u)
     if (!slice_u32(rest, UINT16_MAX, &port) || port == 0)
         return false;
     u->port = (uint16_t)port;
+    u->port_given = true;
     return true;
 }
 

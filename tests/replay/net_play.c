@@ -3,6 +3,7 @@
 #include "net_play.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,13 @@ struct name {
     size_t n;
 };
 
+struct services {
+    const char *name; /* "_turn._udp.example.com" */
+    const char *failure;
+    struct em_srv targets[EM_SRV_MAX];
+    size_t n;
+};
+
 struct play_net {
     struct em_net is;
     struct em_clock_fake state;
@@ -40,6 +48,8 @@ struct play_net {
     size_t hosts_n;
     struct name names[EM_PLAY_NAMES_MAX];
     size_t names_n;
+    struct services services[EM_PLAY_NAMES_MAX];
+    size_t services_n;
 };
 
 struct play_conn {
@@ -90,6 +100,8 @@ struct play_lookup {
     struct play_net *net;
     struct name answer;
     em_lookup_fn done;
+    const struct services *services;
+    em_srv_fn srv_done;
     void *arg;
 };
 
@@ -426,7 +438,7 @@ static void on_lookup(struct play_event *e)
 
 static struct name name_of(struct play_net *n, const char *name)
 {
-    struct name none = { .name = name, .failure = "Domain name not found" };
+    struct name none = { .name = name, .failure = "the name does not exist (NXDOMAIN)" };
 
     if (em_addr_read(name, 0, &none.addrs[0])) {
         none.n = 1;
@@ -463,6 +475,39 @@ static struct em_lookup *resolve(struct em_net *net, const char *name, uint16_t 
         l->answer.failure = "no answer from the name servers in time";
     n->objects++;
     list(n, &l->event, n->state.mono + (never ? timeout_us : 0), on_lookup);
+    return &l->is;
+}
+
+static void on_services(struct play_event *e)
+{
+    struct play_lookup *l = CONTAINER(e, struct play_lookup, event);
+    struct play_lookup copy = *l;
+    const struct services *s = copy.services;
+
+    l->net->objects--;
+    free(l);
+    if (s && s->n == 0 && s->failure && s->failure[0] == '\0')
+        copy.srv_done(copy.arg, NULL, 0, "no answer from the name servers in time");
+    else
+        copy.srv_done(copy.arg, s ? s->targets : NULL, s ? s->n : 0, s ? s->failure : NULL);
+}
+
+static struct em_lookup *resolve_srv(struct em_net *net, const char *service, const char *name,
+                                     int64_t timeout_us, em_srv_fn done, void *arg)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct play_lookup *l = need(sizeof *l);
+    char whole[EM_DNS_NAME_MAX + 32];
+    bool never;
+
+    *l = (struct play_lookup) { .is = { net->ops }, .net = n, .srv_done = done, .arg = arg };
+    snprintf(whole, sizeof whole, "%.30s.%s", service, name);
+    for (size_t i = 0; i < n->services_n; i++)
+        if (strcmp(n->services[i].name, whole) == 0)
+            l->services = &n->services[i];
+    never = l->services && l->services->n == 0 && l->services->failure && l->services->failure[0] == '\0';
+    n->objects++;
+    list(n, &l->event, n->state.mono + (never ? timeout_us : 0), on_services);
     return &l->is;
 }
 
@@ -558,6 +603,7 @@ static const struct em_net_ops play_ops = {
     .listen = no_listen,
     .watch = no_watch,
     .resolve = resolve,
+    .resolve_srv = resolve_srv,
     .lookup_cancel = lookup_cancel,
     .timer_new = timer_new,
     .timer_at = timer_at,
@@ -597,4 +643,16 @@ void em_play_name(struct em_net *net, const char *name, const struct em_addr *ad
     *to = (struct name) { .name = name, .failure = failure, .n = count };
     if (count)
         memcpy(to->addrs, addrs, count * sizeof *addrs);
+}
+
+void em_play_services(struct em_net *net, const char *name, const struct em_srv *targets, size_t count,
+                      const char *failure)
+{
+    struct play_net *n = (struct play_net *)net;
+    struct services *to = &n->services[n->services_n++];
+
+    assert(n->services_n <= EM_PLAY_NAMES_MAX && count <= EM_SRV_MAX);
+    *to = (struct services) { .name = name, .failure = failure, .n = count };
+    if (count)
+        memcpy(to->targets, targets, count * sizeof *targets);
 }

@@ -41,6 +41,10 @@ void em_play_host(struct em_net *n, enum em_transport transport, const struct em
 void em_play_name(struct em_net *n, const char *name, const struct em_addr *addrs, size_t count,
                   const char *failure);
 
+/* The SRV records of "_turn._udp.example.com"; other names have none. failure as above. */
+void em_play_services(struct em_net *n, const char *name, const struct em_srv *targets, size_t count,
+                      const char *failure);
+
 /* What the far end and the path do to a connection; it arrives in this turn or the next ones, in order. */
 void em_play_accept(struct em_conn *c);
 /* How the TLS handshake of a connection that was opened with one ends: end 0, or untrusted where the caller is insecure, is well. The

@@ -6,6 +6,7 @@
  *     user NAME PASSWORD | password WRONG-ONE | timeout 5s | degraded 100ms     options; `password` is what the probe uses instead
  *     insecure | issuer NAME                                                    of TLS; blanks of the name are written as +
  *     name HOST ADDRESS... | name HOST fails TEXT | name HOST never               what the resolver says
+ *     srv _turn._udp.HOST [PRIORITY WEIGHT PORT TARGET]... | fails TEXT | never     SRV records; TARGET "." = not offered
  *     at udp|tcp ENDPOINT      followed by the lines of play_script.h
  *     want ADDRESS VERDICT [key=value]... [: REASON]      one for each result, "-" = no address; REASON is part of the reason
  *     done 5s                  when the probe ended, exactly
@@ -138,6 +139,40 @@ static void set_name(struct stage *s, struct slice rest)
     em_play_name(s->net, name, addrs, n, failure);
 }
 
+static void set_srv(struct stage *s, struct slice rest)
+{
+    struct em_srv targets[EM_SRV_MAX] = { 0 };
+    size_t n = 0;
+    char *name = s->names[s->names_n], *failure = s->failures[s->names_n];
+    struct slice w;
+
+    s->names_n++;
+    slice_copy(word(&rest), name, sizeof s->names[0]);
+    if (slice_skip(&rest, SLICE("fails "))) {
+        slice_copy(rest, failure, sizeof s->failures[0]);
+    } else if (!slice_skip(&rest, SLICE("never"))) {
+        while ((w = word(&rest)).n) {
+            uint32_t v[3] = { 0 };
+
+            ck_assert(n < EM_SRV_MAX && slice_u32(&w, UINT16_MAX, &v[0]));
+            for (int i = 1; i < 3; i++) {
+                w = word(&rest);
+                ck_assert(slice_u32(&w, UINT16_MAX, &v[i]));
+            }
+            targets[n].priority = (uint16_t)v[0];
+            targets[n].weight = (uint16_t)v[1];
+            targets[n].port = (uint16_t)v[2];
+            w = word(&rest);
+            slice_copy(slice_eq(w, SLICE(".")) ? (struct slice) { "", 0 } : w, targets[n].target,
+                       sizeof targets[n].target);
+            n++;
+        }
+        em_play_services(s->net, name, targets, n, NULL);
+        return;
+    }
+    em_play_services(s->net, name, NULL, 0, failure);
+}
+
 static void set_at(struct stage *s, struct slice rest)
 {
     bool tcp = slice_eq(word(&rest), SLICE("tcp"));
@@ -167,17 +202,10 @@ static void read_line(struct stage *s, struct slice line)
     static const struct {
         const char *word;
         void (*set)(struct stage *s, struct slice rest);
-    } heads[] = { { "probe", set_probe },
-                  { "user", set_user },
-                  { "password", set_password },
-                  { "timeout", set_timeout },
-                  { "degraded", set_degraded },
-                  { "name", set_name },
-                  { "at", set_at },
-                  { "want", set_want },
-                  { "done", set_done },
-                  { "insecure", set_insecure },
-                  { "issuer", set_issuer } };
+    } heads[] = { { "probe", set_probe },     { "user", set_user },         { "password", set_password },
+                  { "timeout", set_timeout }, { "degraded", set_degraded }, { "name", set_name },
+                  { "at", set_at },           { "want", set_want },         { "done", set_done },
+                  { "srv", set_srv },         { "insecure", set_insecure }, { "issuer", set_issuer } };
     struct slice rest = line, w = word(&rest);
 
     if (w.n == 0 || w.p[0] == '#')
@@ -217,7 +245,8 @@ static void check_number(const struct em_probe_result *r, struct slice key, stru
         const char *key;
         int64_t value;
         bool time;
-    } rows[] = { { "requests", r->requests, false },
+    } rows[] = { { "port", r->port, false },
+                 { "requests", r->requests, false },
                  { "retransmits", r->retransmits, false },
                  { "tcp-retransmits", r->tcp_retransmits, false },
                  { "sent", (int64_t)r->sent, false },
