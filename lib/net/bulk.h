@@ -38,6 +38,7 @@ struct em_bulk_conf {
     struct em_port_range source_ports; /* 0,0: the kernel's choice; else each lane keeps one port of it */
     uint32_t lanes_max;                /* at most EM_BULK_LANES_MAX */
     bool no_delay;                     /* TCP: many small writes follow one another */
+    bool speaks_first; /* TCP: connected will send at once: that segment may carry the ACK of the handshake */
 };
 
 struct em_bulk_events {

@@ -11,6 +11,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct lane {
     bool
         unheard; /* UDP: nothing came back so far; the queues may still be filled by what the former port answers */
     bool blocked; /* a send took less than all */
+    uint8_t uses; /* of the socket, up to 2 */
     int soft_error;
 };
 
@@ -40,6 +42,7 @@ struct ev_bulk {
     struct em_bulk_conf conf;
     struct em_bulk_events events;
     void *arg;
+    struct em_port_range usual;
     int epoll;
     struct em_watch *watch;
     struct lane *lane;
@@ -264,7 +267,8 @@ static int lane_socket(struct ev_bulk *b, uint32_t lane)
     if (fd < 0)
         return errno;
     if ((v6 ? on(fd, SOL_IPV6, IPV6_RECVERR) : on(fd, SOL_IP, IP_RECVERR)) != 0 ||
-        (b->conf.no_delay && tcp(b) && on(fd, IPPROTO_TCP, TCP_NODELAY) != 0))
+        (b->conf.no_delay && tcp(b) && on(fd, IPPROTO_TCP, TCP_NODELAY) != 0) ||
+        (b->conf.speaks_first && tcp(b) && on(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) != 0))
         error = errno;
     if (!error && b->conf.source_ports.first)
         error = bind_in_range(b, fd);
@@ -327,6 +331,22 @@ static void forget_former(struct ev_bulk *b, struct lane *l)
         ;
 }
 
+/* A socket that is used again keeps one source port from then on, which saves the kernel the search for one and the giving back. Not
+ * sooner: a sweep through silence uses each of thousands of sockets only once. The kernel keeps a port only that was asked for by number; if
+ * somebody else has it, things stay as they are. */
+static void settle(const struct ev_bulk *b, const struct lane *l)
+{
+    struct em_addr any = { .len = b->conf.remote.len };
+
+    if (!tcp(b) || b->conf.source_ports.first)
+        return;
+    any.u.any.sa_family = b->conf.remote.u.any.sa_family;
+    em_addr_set_port(&any, (uint16_t)(b->usual.first + em_random_below(&em_clock_system,
+                                                                       1u + b->usual.last - b->usual.first)));
+    if (on(l->fd, SOL_SOCKET, SO_REUSEADDR) == 0)
+        (void)bind(l->fd, &any.u.any, any.len);
+}
+
 int em_bulk_open_event(struct em_bulk *bulk, uint16_t port, uint32_t *lane, struct em_net_error *e)
 {
     struct ev_bulk *b = (struct ev_bulk *)bulk;
@@ -344,6 +364,8 @@ int em_bulk_open_event(struct em_bulk *bulk, uint16_t port, uint32_t *lane, stru
     em_addr_set_port(&to, port);
     if (l->unheard)
         forget_former(b, l);
+    if (l->uses == 1)
+        settle(b, l);
     error = connect(l->fd, &to.u.any, to.len) == 0 ? 0 : errno;
     if (error && error != EINPROGRESS) {
         *e = reason_of(l->fd, error, EM_PHASE_OPEN);
@@ -356,6 +378,8 @@ int em_bulk_open_event(struct em_bulk *bulk, uint16_t port, uint32_t *lane, stru
     }
     l->port = port;
     l->state = tcp(b) ? CONNECTING : OPEN;
+    if (l->uses < 2)
+        l->uses++;
     l->fresh = l->blocked = false;
     l->unheard = !tcp(b);
     l->soft_error = 0;
@@ -411,6 +435,22 @@ void em_bulk_info_event(struct em_bulk *bulk, uint32_t lane, struct em_tcp_info 
     info->soft_error = b->lane[lane].soft_error;
 }
 
+/* The ports from which the kernel would choose (ip(7)), or its usual ones. */
+static struct em_port_range usual_ports(void)
+{
+    static const char path[] = "/proc/sys/net/ipv4/ip_local_port_range";
+    struct em_port_range usual = { 32768, 60999 }, r = usual;
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    for (char *c = text; n > 0 && *c; c++)
+        *c = (char)(*c == '\t' ? '-' : *c == '\n' ? '\0' : *c);
+    return n > 0 && em_read_ports(text, &r) ? r : usual;
+}
+
 struct em_bulk *em_bulk_new_event(struct em_net *n, const struct em_bulk_conf *conf,
                                   const struct em_bulk_events *events, void *arg)
 {
@@ -424,6 +464,7 @@ struct em_bulk *em_bulk_new_event(struct em_net *n, const struct em_bulk_conf *c
         .is = { n->ops }, .net = (struct ev_net *)n, .conf = *conf, .events = *events, .arg = arg
     };
     b->conf.lanes_max = lanes;
+    b->usual = usual_ports();
     b->epoll = epoll_create1(EPOLL_CLOEXEC);
     b->lane = calloc(lanes, sizeof *b->lane);
     b->idle = calloc(lanes, sizeof *b->idle);

@@ -40,6 +40,8 @@ void sweep_rtt(struct em_sweep *s, int64_t us)
 
     if (us <= 0)
         us = 1;
+    if (s->least_us == 0 || us < s->least_us)
+        s->least_us = us;
     if (s->srtt_us == 0) {
         s->srtt_us = us;
         s->rttvar_us = us / 2;
@@ -329,15 +331,19 @@ static void expire(struct em_sweep *s, int64_t now_us)
 
 /* --- pace -------------------------------------------------------------------------------------------------------------------- */
 
-/* Everything that runs is silent, and there is more to do: what runs is probably lost, so twice as many may run. */
+/* Twice as many may run when everything that runs is silent (it is probably lost), and when answers come as soon as they ever did: then the
+ * path is long, not busy. Answers that take longer than the shortest one wait behind others, and more would only make that worse. */
 static void widen(struct em_sweep *s, int64_t now_us)
 {
     int64_t stall = 2 * s->srtt_us > STALL_US ? 2 * s->srtt_us : STALL_US;
+    bool silent = now_us - s->heard_us >= stall;
+    bool unhurried =
+        s->srtt_us > 0 && s->srtt_us < 2 * s->least_us && now_us - s->widened_us >= s->srtt_us + STALL_US;
 
-    if (s->window >= s->window_max || s->running < s->window || now_us - s->heard_us < stall)
+    if (s->window >= s->window_max || s->running < s->window || (!silent && !unhurried))
         return;
     s->window = 2 * s->window < s->window_max ? 2 * s->window : s->window_max;
-    s->heard_us = now_us;
+    s->heard_us = s->widened_us = now_us;
 }
 
 static void arm(struct em_sweep *s, int64_t now_us)
@@ -429,7 +435,8 @@ static int allocate(struct em_sweep *s, uint32_t lanes, uint32_t range)
                                  .remote = s->conf.address,
                                  .source_ports = s->conf.source_ports,
                                  .lanes_max = lanes,
-                                 .no_delay = s->conf.payload == EM_SWEEP_SHARING };
+                                 .no_delay = s->conf.payload == EM_SWEEP_SHARING,
+                                 .speaks_first = true };
 
     events.turn = on_turn;
     if (!(s->verdict = calloc(range, 1)) || !(s->slot = calloc(lanes, sizeof *s->slot)) ||

@@ -72,7 +72,8 @@ struct em_sweep {
     int64_t heard_us;   /* when a conversation last moved */
     int64_t rested_us;  /* no socket: not before */
     int64_t starved_us; /* no socket at all since; 0: not so */
-    int64_t srtt_us, rttvar_us;
+    int64_t widened_us;
+    int64_t srtt_us, rttvar_us, least_us; /* round trips: smoothed, their variation, the shortest */
 
     struct sweep_slot *slot;
     uint32_t wheel[SWEEP_WHEEL];

@@ -6,7 +6,12 @@
 #include "probe/attempt.h"
 #include "probe/sweep_part.h"
 
-enum { REQUEST_MAX = 512, ICE_PRIORITY = 0x6E0001FF };
+enum {
+    REQUEST_MAX = 512,
+    ICE_PRIORITY = 0x6E0001FF,
+    NO_RETRANSMIT_US =
+        40000, /* an answer that is quicker came before TCP could have sent anything again (Linux: 200 ms) */
+};
 
 static void set_tid(const struct em_sweep *s, const struct sweep_slot *t, uint8_t tid[STUN_TID_SIZE])
 {
@@ -77,7 +82,7 @@ void sweep_good(struct em_sweep *s, uint32_t lane)
 {
     bool again = s->slot[lane].tries > 1;
 
-    if (sweep_tcp(s))
+    if (sweep_tcp(s) && sweep_now(s) - s->slot[lane].tried_us >= NO_RETRANSMIT_US)
         again |= info_of(s, lane).total_retrans > 0;
     s->lossy |= again;
     sweep_end(s, lane, again ? EM_VERDICT_DEGRADED : EM_VERDICT_OK);
