@@ -4,12 +4,17 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/loop.h"
+#include "net/bulk.h"
 #include "probe/respond.h"
+#include "probe/sweep.h"
 
 struct conf {
     bool tcp, udp;
+    const char *key_file;
+    uint64_t rate;
 };
 
 static const struct em_opt options[] = {
@@ -17,12 +22,16 @@ static const struct em_opt options[] = {
       "Only TCP, unless --udp is given too" },
     { "udp", 'u', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, udp),
       "Only UDP, unless --tcp is given too" },
+    { "key-file", 'k', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, key_file),
+      "Answer only who has the key in the first line of FILE" },
+    { "rate", 'r', EM_OPT_UINT, "BYTES", "33554432", 1000, 1e10, offsetof(struct conf, rate),
+      "Send at most so many bytes in a second" },
     { .name = NULL },
 };
 
 static const struct em_opt_program program = {
     .name = "edgemedia respond",
-    .usage = "[--tcp] [--udp] ADDRESS FIRST-LAST",
+    .usage = "[OPTION]... ADDRESS FIRST-LAST",
     .summary = "Answers STUN requests on a range of ports, as the far end of port checks.",
     .options = options,
     .notes = "Prints a line that begins with \"listening\" when ready; SIGINT ends it.\n\n"
@@ -61,8 +70,8 @@ static int serve(const struct em_respond_conf *c)
     cli_loop_free(loop);
     fprintf(stderr,
             "edgemedia: %" PRIu64 " requests, %" PRIu64 " answers, %" PRIu64 " clients, %" PRIu64
-            " refused\n",
-            stats.requests, stats.answers, stats.clients, stats.refused);
+            " refused, %" PRIu64 " bytes echoed\n",
+            stats.requests, stats.answers, stats.clients, stats.refused, stats.echoed);
     return CLI_GOOD;
 }
 
@@ -70,6 +79,8 @@ static int respond(int argc, char **argv)
 {
     struct conf conf = { 0 };
     struct em_respond_conf c = { 0 };
+    char key[EM_SWEEP_KEY_MAX] = "";
+    struct em_why why;
     int first = 0, status;
     bool done;
 
@@ -82,9 +93,16 @@ static int respond(int argc, char **argv)
         return cli_usage(&program, "the address must be an IPv4 or IPv6 address of this machine");
     if (!em_read_ports(argv[first + 1], &c.ports))
         return cli_usage(&program, "the ports must be written FIRST-LAST, within 1-65535");
+    if (conf.key_file && cli_read_line(conf.key_file, key, sizeof key, &why) < 0)
+        return cli_fail("%s", why.text);
+    c.key = slice_of(key);
+    c.rate = conf.rate;
     c.udp = conf.udp || !conf.tcp;
     c.tcp = conf.tcp || !conf.udp;
-    return serve(&c);
+    em_bulk_more_room();
+    status = serve(&c);
+    explicit_bzero(key, sizeof key);
+    return status;
 }
 
 const struct cli_command cli_respond = { "respond", "answer port checks on a range of ports", respond };

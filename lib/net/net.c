@@ -31,6 +31,11 @@ void em_conn_send_to(struct em_conn *c, const void *p, size_t n, const struct em
     c->ops->conn_send(c, p, n, to);
 }
 
+void em_conn_pause(struct em_conn *c, bool paused)
+{
+    c->ops->conn_pause(c, paused);
+}
+
 void em_conn_info(struct em_conn *c, struct em_tcp_info *info)
 {
     *info = (struct em_tcp_info) { 0 };

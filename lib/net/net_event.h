@@ -74,6 +74,7 @@ void em_conn_send_event(struct em_conn *c, const void *p, size_t n, const struct
 /* net_tcp.c, net_udp.c */
 void em_tcp_start(struct ev_conn *c);
 void em_tcp_take(struct ev_conn *c);
+void em_tcp_pause_event(struct em_conn *c, bool paused);
 void em_tcp_send(struct ev_conn *c, const void *p, size_t n);
 void em_tcp_fail(struct ev_conn *c, struct em_net_error e); /* it is over, from within the loop */
 void em_tcp_finish(struct ev_conn *c, bool reset);          /* before close(2) */

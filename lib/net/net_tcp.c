@@ -136,6 +136,18 @@ void em_tcp_start(struct ev_conn *c)
     }
 }
 
+void em_tcp_pause_event(struct em_conn *conn, bool paused)
+{
+    struct ev_conn *c = (struct ev_conn *)conn;
+
+    if (c->over || c->closed || !c->readable)
+        return;
+    if (paused)
+        event_del(c->readable);
+    else
+        event_add(c->readable, NULL);
+}
+
 /* An accepted connection gets its events. */
 void em_tcp_take(struct ev_conn *c)
 {

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The responder: a list of listeners, a bounded list of TCP clients in the order of their last sign of life, and one function that
- * turns a STUN Binding request into its answer. */
+ * turns a STUN Binding request into its answer; frames of payload sharing go back as they came. */
 #include "probe/respond.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "base/hash.h"
+#include "probe/sharing.h"
 #include "wire/stun.h"
+#include "wire/stun_auth.h"
 
 enum {
     FRAME_MAX = 2048, /* a request; a client that announces more is closed */
+    PAUSE_US = 20000, /* a connection over the rate is looked at again after this */
     RFC4571_SIZE = 2, /* length before each packet on a media connection (RFC 4571 section 2) */
 };
 
@@ -20,7 +24,9 @@ struct client {
     struct em_conn *conn;
     struct em_addr from;
     int64_t last_us;
-    uint64_t bytes; /* received so far */
+    uint64_t bytes, media; /* of requests and of frames, received so far */
+    bool proved;           /* a request of this connection was answered */
+    bool paused;
     uint8_t pending[FRAME_MAX + RFC4571_SIZE];
     size_t pending_n;
 };
@@ -32,7 +38,59 @@ struct em_responder {
     TAILQ_HEAD(clients, client) clients; /* the head said something least recently */
     struct em_timer *sweep;              /* set while there are clients */
     struct em_respond_stats stats;
+    struct stun_key key;          /* n 0: none */
+    struct em_hash_key token_key; /* random */
+    uint64_t rate;                /* bytes in a second */
+    int64_t credit, credit_us;    /* bytes that may be sent now, and when that was so */
+    struct em_timer *resume;      /* made when a client first has to wait */
+    struct source {
+        uint64_t id, bytes;
+        int64_t since_us;
+    } * sources; /* UDP: EM_RESPOND_SOURCES of them */
 };
+
+/* --- what may be sent ---------------------------------------------------------------------------------------------------------- */
+
+/* The credit grows with time, up to what one second allows. */
+static bool may_send(struct em_responder *r)
+{
+    int64_t now_us = em_mono_us(em_net_clock(r->net)), passed = now_us - r->credit_us;
+
+    if (passed > EM_US_PER_S)
+        passed = EM_US_PER_S;
+    r->credit += (int64_t)((double)passed * (double)r->rate / (double)EM_US_PER_S);
+    if (r->credit > (int64_t)r->rate)
+        r->credit = (int64_t)r->rate;
+    r->credit_us = now_us;
+    return r->credit > 0;
+}
+
+static uint64_t source_id(const struct em_responder *r, const struct em_addr *a)
+{
+    uint8_t id[18] = { 0 };
+
+    if (a->u.any.sa_family == AF_INET6)
+        memcpy(id, &a->u.v6.sin6_addr, 16);
+    else
+        memcpy(id, &a->u.v4.sin_addr, 4);
+    id[16] = (uint8_t)(em_addr_port(a) >> 8);
+    id[17] = (uint8_t)em_addr_port(a);
+    return em_hash(&r->token_key, id, sizeof id);
+}
+
+/* Whether this source may have n more bytes of echo now. */
+static bool source_may(struct em_responder *r, uint64_t id, size_t n)
+{
+    struct source *s = &r->sources[id % EM_RESPOND_SOURCES];
+    int64_t now_us = em_mono_us(em_net_clock(r->net));
+
+    if (now_us - s->since_us >= EM_RESPOND_SOURCE_S * EM_US_PER_S) {
+        s->since_us = now_us;
+        s->bytes = 0;
+    }
+    s->bytes += n;
+    return s->bytes <= EM_RESPOND_SOURCE_BYTES_MAX;
+}
 
 static struct stun_addr seen_as(const struct em_addr *a)
 {
@@ -45,11 +103,24 @@ static struct stun_addr seen_as(const struct em_addr *a)
     return s;
 }
 
+/* Whether the request asks for a token of payload sharing. */
+static bool wants_token(const struct stun_msg *m)
+{
+    struct stun_walk w = stun_walk_of(m);
+
+    while (stun_walk_next(&w))
+        if (w.type == SHARING_ATTR_TOKEN && cur_left(&w.value) == SHARING_TOKEN)
+            return true;
+    return false;
+}
+
 /* Success with what we saw; or, when the request has attributes that must be understood and are not, error 420 that lists them (RFC 8489
  * section 6.3.1). extra: also what may be left out. */
-static void compose(const struct stun_msg *m, const struct em_addr *from, bool extra, struct buf *b)
+static void compose(const struct em_responder *r, const struct stun_msg *m, const struct em_addr *from,
+                    bool extra, struct buf *b)
 {
     struct stun_addr mapped = seen_as(from);
+    uint64_t token = source_id(r, from);
 
     stun_begin(b, STUN_BINDING, m->unknown_n ? STUN_ERROR : STUN_SUCCESS, m->tid);
     if (m->unknown_n) {
@@ -57,9 +128,13 @@ static void compose(const struct stun_msg *m, const struct em_addr *from, bool e
         stun_put_unknown(b, m);
     } else {
         stun_put_xor_addr(b, STUN_ATTR_XOR_MAPPED_ADDRESS, &mapped);
+        if (wants_token(m))
+            stun_put(b, SHARING_ATTR_TOKEN, &token, sizeof token);
     }
     if (extra)
         stun_put_text(b, STUN_ATTR_SOFTWARE, SLICE("edgemedia"));
+    if (r->key.n > 0)
+        stun_put_integrity(b, &r->key, m->integrity256_at > 0);
     if (m->fingerprint_present)
         stun_put_fingerprint(b);
 }
@@ -67,7 +142,8 @@ static void compose(const struct stun_msg *m, const struct em_addr *from, bool e
 /* Writes the answer into b; false when these bytes are no request of ours. Never larger than twice the request: of an answer that would
  * be, SOFTWARE and the reason are left out, and the bare answer (32 bytes for IPv4, 44 for IPv6) is dropped if even it is: over IPv6 a request
  * must carry something, as those of every probe of ours do. */
-static bool answer(const uint8_t *p, size_t n, const struct em_addr *from, struct buf *b)
+static bool answer(const struct em_responder *r, const uint8_t *p, size_t n, const struct em_addr *from,
+                   struct buf *b)
 {
     struct stun_msg m;
 
@@ -75,12 +151,29 @@ static bool answer(const uint8_t *p, size_t n, const struct em_addr *from, struc
         return false;
     if (m.fingerprint_present && !m.fingerprint_right)
         return false;
+    if (r->key.n > 0 && stun_check_integrity(&m, &r->key) != STUN_INTEGRITY_RIGHT)
+        return false;
     for (int extra = 1; extra >= 0; extra--) {
-        compose(&m, from, extra, b);
+        compose(r, &m, from, extra, b);
         if (!b->full && b->n <= 2 * n)
             return true;
     }
     return false;
+}
+
+/* A frame of somebody whom our token reached comes back. */
+static bool echo_datagram(struct em_responder *r, struct em_listener *l, const uint8_t *p, size_t n,
+                          const struct em_addr *from)
+{
+    uint64_t id = source_id(r, from);
+    const uint8_t *token;
+
+    if (!sharing_is_frame(p, n, &token) || memcmp(token, &id, SHARING_TOKEN) != 0 || !source_may(r, id, n))
+        return false;
+    r->credit -= (int64_t)n;
+    r->stats.echoed += n;
+    em_listener_send_to(l, p, n, from);
+    return true;
 }
 
 static void on_datagram(void *arg, struct em_listener *l, const uint8_t *p, size_t n,
@@ -90,12 +183,19 @@ static void on_datagram(void *arg, struct em_listener *l, const uint8_t *p, size
     uint8_t room[STUN_REQUEST_MAX];
     struct buf b = buf_over(room, sizeof room);
 
-    if (!answer(p, n, from, &b)) {
+    if (!may_send(r)) {
+        r->stats.refused++;
+        return;
+    }
+    if (echo_datagram(r, l, p, n, from))
+        return;
+    if (!answer(r, p, n, from, &b)) {
         r->stats.refused++;
         return;
     }
     r->stats.requests++;
     r->stats.answers++;
+    r->credit -= (int64_t)b.n;
     em_listener_send_to(l, b.p, b.n, from);
 }
 
@@ -124,10 +224,13 @@ static bool begins_request(const uint8_t *p, size_t n)
  * RFC 4571:  | size of the packet (16) | the same |
  * A packet has 20 bytes at least, so the first two bytes tell the two apart; a size of 0 is a packet without bytes (RFC 6544 section 3).
  *
- * Size of the first packet in pending and where its STUN message begins. 0: more is needed; <0: neither, as soon as that is seen.
+ * A frame of payload sharing has its length before it like the second, and counts only after an answered request.
+ *
+ * Size of the first packet in pending and where what is in it begins. 0: more is needed; <0: neither, as soon as that is seen.
  */
-static int next_packet(const uint8_t *p, size_t n, size_t *skip)
+static int next_packet(const uint8_t *p, size_t n, bool proved, size_t *skip)
 {
+    bool media = proved && n > RFC4571_SIZE && p[RFC4571_SIZE] == 0x80;
     size_t size;
 
     if (n < RFC4571_SIZE)
@@ -139,7 +242,8 @@ static int next_packet(const uint8_t *p, size_t n, size_t *skip)
     *skip = RFC4571_SIZE;
     if (size == 0)
         return RFC4571_SIZE;
-    if (size < STUN_HEADER_SIZE || size > FRAME_MAX || !begins_request(p + RFC4571_SIZE, n - RFC4571_SIZE))
+    if (size < STUN_HEADER_SIZE || size > FRAME_MAX ||
+        (!media && !begins_request(p + RFC4571_SIZE, n - RFC4571_SIZE)))
         return EM_ERR_INPUT;
     return n >= size + RFC4571_SIZE ? (int)(size + RFC4571_SIZE) : 0;
 }
@@ -150,16 +254,43 @@ static bool answer_packet(struct client *c, size_t size, size_t skip)
     uint8_t room[RFC4571_SIZE + STUN_REQUEST_MAX];
     struct buf b = buf_over(room + skip, sizeof room - skip);
 
-    if (!answer(c->pending + skip, size - skip, &c->from, &b))
+    c->bytes += size;
+    if (c->bytes > EM_RESPOND_CLIENT_BYTES_MAX ||
+        !answer(c->owner, c->pending + skip, size - skip, &c->from, &b))
         return false;
     if (skip) {
         room[0] = (uint8_t)(b.n >> 8);
         room[1] = (uint8_t)b.n;
     }
+    c->proved = true;
     c->owner->stats.requests++;
     c->owner->stats.answers++;
+    c->owner->credit -= (int64_t)(skip + b.n);
     em_conn_send(c->conn, room, skip + b.n);
     return true;
+}
+
+static bool echo_packet(struct client *c, size_t size)
+{
+    const uint8_t *token;
+
+    c->media += size;
+    if (c->media > EM_RESPOND_MEDIA_MAX ||
+        !sharing_is_frame(c->pending + RFC4571_SIZE, size - RFC4571_SIZE, &token))
+        return false;
+    c->owner->credit -= (int64_t)size;
+    c->owner->stats.echoed += size - RFC4571_SIZE;
+    em_conn_send(c->conn, c->pending, size);
+    return true;
+}
+
+static bool handle_packet(struct client *c, size_t size, size_t skip)
+{
+    if (size == skip) { /* a length of zero */
+        c->bytes += size;
+        return c->bytes <= EM_RESPOND_CLIENT_BYTES_MAX;
+    }
+    return skip && c->pending[skip] == 0x80 ? echo_packet(c, size) : answer_packet(c, size, skip);
 }
 
 /* Answers every whole packet; false when the client is to be closed. */
@@ -168,13 +299,41 @@ static bool serve(struct client *c)
     size_t skip = 0;
     int size;
 
-    while ((size = next_packet(c->pending, c->pending_n, &skip)) > 0) {
-        if ((size_t)size > skip && !answer_packet(c, (size_t)size, skip))
+    while ((size = next_packet(c->pending, c->pending_n, c->proved, &skip)) > 0) {
+        if (!handle_packet(c, (size_t)size, skip))
             return false;
         c->pending_n -= (size_t)size;
         memmove(c->pending, c->pending + size, c->pending_n);
     }
     return size == 0 && c->pending_n < sizeof c->pending;
+}
+
+/* There is credit again: whoever had to wait is read on. */
+static void on_resume(void *arg)
+{
+    struct em_responder *r = arg;
+    struct client *c;
+
+    if (!may_send(r)) {
+        em_timer_at(r->resume, em_mono_us(em_net_clock(r->net)) + PAUSE_US);
+        return;
+    }
+    TAILQ_FOREACH(c, &r->clients, link)
+    if (c->paused) {
+        c->paused = false;
+        em_conn_pause(c->conn, false);
+    }
+}
+
+static void pause_client(struct client *c)
+{
+    struct em_responder *r = c->owner;
+
+    if (!r->resume && !(r->resume = em_timer_new(r->net, on_resume, r)))
+        return;
+    c->paused = true;
+    em_conn_pause(c->conn, true);
+    em_timer_at(r->resume, em_mono_us(em_net_clock(r->net)) + PAUSE_US);
 }
 
 static void on_data(void *arg, const uint8_t *p, size_t n, const struct em_addr *from)
@@ -185,21 +344,21 @@ static void on_data(void *arg, const uint8_t *p, size_t n, const struct em_addr 
     c->last_us = em_mono_us(em_net_clock(c->owner->net));
     TAILQ_REMOVE(&c->owner->clients, c, link);
     TAILQ_INSERT_TAIL(&c->owner->clients, c, link);
-    c->bytes += n;
-    while (n > 0 && c->bytes <= EM_RESPOND_CLIENT_BYTES_MAX) {
+    while (n > 0) {
         size_t part = sizeof c->pending - c->pending_n < n ? sizeof c->pending - c->pending_n : n;
 
         memcpy(c->pending + c->pending_n, p, part);
         c->pending_n += part;
         p += part;
         n -= part;
-        if (!serve(c))
-            break;
-        if (n == 0)
+        if (!serve(c)) {
+            c->owner->stats.refused++;
+            drop(c, false);
             return;
+        }
     }
-    c->owner->stats.refused++;
-    drop(c, false);
+    if (!may_send(c->owner))
+        pause_client(c);
 }
 
 static void on_eof(void *arg)
@@ -277,6 +436,29 @@ static int listen_everywhere(struct em_responder *r, const struct em_respond_con
     return err;
 }
 
+static struct em_responder *responder_new(struct em_net *net, const struct em_respond_conf *conf,
+                                          size_t ports)
+{
+    struct em_responder *r = calloc(1, sizeof *r);
+
+    if (!r)
+        return NULL;
+    r->net = net;
+    r->rate = conf->rate ? conf->rate : EM_RESPOND_RATE;
+    r->credit = (int64_t)r->rate;
+    r->credit_us = em_mono_us(em_net_clock(net));
+    em_random(em_net_clock(net), &r->token_key, sizeof r->token_key);
+    TAILQ_INIT(&r->clients);
+    if (!(r->listeners = calloc(2 * ports, sizeof(struct em_listener *))) ||
+        !(r->sources = calloc(EM_RESPOND_SOURCES, sizeof *r->sources)) ||
+        !(r->sweep = em_timer_new(net, on_sweep, r)) ||
+        (conf->key.n > 0 && !stun_key_short(&r->key, conf->key))) {
+        em_responder_stop(r);
+        return NULL;
+    }
+    return r;
+}
+
 int em_responder_start(struct em_net *net, const struct em_respond_conf *conf,
                        struct em_responder **responder, struct em_why *why)
 {
@@ -290,16 +472,11 @@ int em_responder_start(struct em_net *net, const struct em_respond_conf *conf,
                        conf->ports.first, conf->ports.last, EM_RESPOND_PORTS_MAX);
     if (!conf->udp && !conf->tcp)
         return em_fail(why, EM_ERR_INPUT, "neither UDP nor TCP was asked for: nothing to listen on");
-    if (!(r = calloc(1, sizeof *r)) || !(r->listeners = calloc(2 * ports, sizeof(struct em_listener *)))) {
-        free(r);
+    if (conf->key.n > STUN_KEY_MAX)
+        return em_fail(why, EM_ERR_LIMIT, "the shared key is longer than %d bytes", STUN_KEY_MAX);
+    if (!(r = responder_new(net, conf, ports)))
         return em_fail(why, EM_ERR_MEMORY, "no memory for a responder on %zu ports", ports);
-    }
-    r->net = net;
-    TAILQ_INIT(&r->clients);
-    if (!(r->sweep = em_timer_new(net, on_sweep, r)))
-        err = em_fail(why, EM_ERR_MEMORY, "no memory for a timer");
-    else
-        err = listen_everywhere(r, conf, why);
+    err = listen_everywhere(r, conf, why);
     if (err) {
         em_responder_stop(r);
         return err;
@@ -324,6 +501,9 @@ void em_responder_stop(struct em_responder *r)
     while (r->listeners_n > 0)
         em_listener_close(r->listeners[--r->listeners_n]);
     em_timer_free(r->sweep);
+    em_timer_free(r->resume);
+    stun_key_fini(&r->key);
+    free(r->sources);
     free(r->listeners);
     free(r);
 }

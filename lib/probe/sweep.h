@@ -41,7 +41,7 @@ enum {
     EM_SWEEP_TRIES_LOSSY = 7, /* once a port answered only after a retransmission: the path loses packets */
     EM_SWEEP_STARVED_MS = 10000,
     EM_SWEEP_WINDOW = 64, /* conversations at once at first, without a rate; doubled while that helps */
-    EM_SWEEP_SHARES = 16, /* conversations at once with payload sharing */
+    EM_SWEEP_SHARES = 8,  /* conversations at once with payload sharing */
     EM_SWEEP_KEY_MAX = 256,
 };
 

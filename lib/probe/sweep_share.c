@@ -9,8 +9,10 @@
 #include "probe/sweep_part.h"
 
 enum {
-    WINDOW = 16,           /* UDP: frames on their way */
-    LOSS_DEGRADED = 1,     /* percent: more of lost frames or of segments sent again is degraded */
+    WINDOW = 16,   /* UDP: frames on their way */
+    PACE_US = 600, /* UDP: from one frame to the next, about 12 Mbit/s: faster than sharing, and no flood */
+    BURST = 4,     /* UDP: frames that may be early */
+    LOSS_DEGRADED = 3,     /* percent: more of lost frames or of segments sent again is degraded */
     LONGEST_US = 30000000, /* of one port; what takes longer is no path for sharing */
     WIRE_MAX = SHARING_FRAME_MAX + 2,
     SEGMENT = 1400, /* bytes, about: to turn bytes into segments */
@@ -26,6 +28,7 @@ struct sweep_share {
     uint8_t back[(SHARING_FRAMES + 7) / 8]; /* UDP: which came */
     unsigned came, base; /* UDP: how many came; frames before base are no longer waited for */
     int64_t began_us, moved_us;
+    int64_t lost_us; /* UDP: how long nothing came, since something last did */
     bool stalled;
 };
 
@@ -46,15 +49,20 @@ static void load(const struct sweep_share *h, struct side *to, unsigned seq)
     to->n = n + 2;
 }
 
+/* TCP: until a pause is a stall. UDP: until the next frame is due, or those on their way are lost. */
 static void watch(struct em_sweep *s, uint32_t lane)
 {
     const struct sweep_share *h = s->slot[lane].share;
-    int64_t step = sweep_tcp(s) ? EM_SHARING_STALL_MS * EM_US_PER_MS
-                                : (h->came < h->out.seq ? EM_SWEEP_FLOOR_UDP_MS * EM_US_PER_MS : 0);
+    int64_t at = h->moved_us + EM_SHARING_STALL_MS * EM_US_PER_MS;
 
-    if (step == 0 || step > s->conf.timeout_us)
-        step = s->conf.timeout_us;
-    sweep_deadline(s, lane, sweep_now(s) + step);
+    if (!sweep_tcp(s)) {
+        at = h->moved_us + EM_SWEEP_FLOOR_UDP_MS * EM_US_PER_MS;
+        if (h->out.seq < SHARING_FRAMES && h->out.seq - h->base < WINDOW)
+            at = h->began_us + ((int64_t)h->out.seq - BURST + 1) * PACE_US;
+    }
+    if (at > h->moved_us + s->conf.timeout_us)
+        at = h->moved_us + s->conf.timeout_us;
+    sweep_deadline(s, lane, at);
 }
 
 /* All came back. */
@@ -103,7 +111,9 @@ static void send_datagrams(struct em_sweep *s, uint32_t lane)
 {
     struct sweep_share *h = s->slot[lane].share;
 
-    for (; h->out.seq < SHARING_FRAMES && h->out.seq - h->base < WINDOW; h->out.seq++) {
+    uint64_t due = (uint64_t)(sweep_now(s) - h->began_us) / PACE_US + BURST;
+
+    for (; h->out.seq < SHARING_FRAMES && h->out.seq < due && h->out.seq - h->base < WINDOW; h->out.seq++) {
         uint8_t frame[SHARING_FRAME_MAX];
 
         em_bulk_send(s->bulk, lane, frame, sharing_frame(&h->media, h->out.seq, frame));
@@ -145,6 +155,7 @@ void sweep_share_begin(struct em_sweep *s, uint32_t lane, const struct stun_msg 
 static void progress(struct em_sweep *s, struct sweep_share *h, size_t n)
 {
     h->moved_us = sweep_now(s);
+    h->lost_us = 0;
     s->result.bytes += n;
     sweep_moved(s, h->moved_us);
 }
@@ -153,7 +164,7 @@ static void heard_stream(struct em_sweep *s, uint32_t lane, const uint8_t *p, si
 {
     struct sweep_share *h = s->slot[lane].share;
 
-    progress(s, h, n);
+    progress(s, h, 0);
     while (n > 0) {
         size_t part = h->in.n - h->in.at < n ? h->in.n - h->in.at : n;
 
@@ -166,6 +177,7 @@ static void heard_stream(struct em_sweep *s, uint32_t lane, const uint8_t *p, si
         h->in.at += part;
         if (h->in.at < h->in.n)
             continue;
+        s->result.bytes += h->in.n - 2;
         if (h->in.seq + 1 == SHARING_FRAMES) {
             if (n > 0)
                 sweep_end(s, lane, EM_VERDICT_MANGLED); /* more came back than was sent */
@@ -244,25 +256,30 @@ static void stream_late(struct em_sweep *s, uint32_t lane, int64_t now_us)
 }
 
 /* What is on its way is lost: go on behind it. */
+static void write_off(struct em_sweep *s, struct sweep_share *h, int64_t now_us)
+{
+    h->base = h->out.seq;
+    h->lost_us += now_us - h->moved_us;
+    h->moved_us = now_us;
+    if (h->lost_us < EM_SHARING_STALL_MS * EM_US_PER_MS)
+        return;
+    h->lost_us = 0;
+    h->stalled = true;
+    s->result.stalls++;
+}
+
 static void datagrams_late(struct em_sweep *s, uint32_t lane, int64_t now_us)
 {
     struct sweep_share *h = s->slot[lane].share;
 
-    if (h->came == 0 && now_us - h->began_us >= s->conf.timeout_us) {
-        sweep_end(s, lane, EM_VERDICT_BLACKHOLED);
+    if (now_us - h->moved_us >= EM_SWEEP_FLOOR_UDP_MS * EM_US_PER_MS && h->base < h->out.seq)
+        write_off(s, h, now_us);
+    if (h->base == SHARING_FRAMES && h->came > 0) {
+        finish_datagrams(s, lane);
         return;
     }
-    if (now_us - h->moved_us >= EM_SHARING_STALL_MS * EM_US_PER_MS) {
-        h->stalled = true;
-        s->result.stalls++;
-        h->moved_us = now_us;
-    }
-    h->base = h->out.seq;
-    if (h->base == SHARING_FRAMES) {
-        if (h->came > 0)
-            finish_datagrams(s, lane);
-        else
-            sweep_end(s, lane, EM_VERDICT_BLACKHOLED);
+    if (h->came == 0 && (h->base == SHARING_FRAMES || now_us - h->began_us >= s->conf.timeout_us)) {
+        sweep_end(s, lane, EM_VERDICT_BLACKHOLED);
         return;
     }
     send_datagrams(s, lane);

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
@@ -169,7 +170,54 @@ def check_pace(lab):
     assert sweep("--sample", "50", want=0)["tested"] == 50
 
 
+# what a path does to a stream, on ten ports of its own
+SHARING = {
+    "tcp": [("meta length > 900 drop", "blackholed"), (f"{DATA} quota over 200 kbytes drop", "blackholed"),
+            (f"{DATA} quota over 200 kbytes reject with tcp reset", "reset"), ("meta length > 900 @th,800,16 set 0x4141", "mangled")],
+    "udp": [("meta length > 900 @th,800,16 set 0x4141", "mangled"), ("meta length 100-1300 drop", "blackholed"),
+            ("meta length > 200 numgen random mod 100 < 15 drop", "degraded")],
+}
+
+
+def check_sharing(lab):
+    lab.rules("")
+    for transport in SHARING:
+        for address in (V4, V6):
+            got = sweep(f"--{transport}", "--payload", "sharing", ports="50100-50119", address=address, want=0)
+            assert got["verdicts"] == {"ok": 20} and got["bytes"] == 20 * 345400 and got["stalls"] == 0, got
+    for transport, rows in SHARING.items():
+        for rule, verdict in rows:
+            lab.rules(f"{transport} dport 50100-50104 {rule}")
+            got = sweep(f"--{transport}", "--payload", "sharing", "--timeout", "1.2", ports="50100-50109")
+            assert got["verdicts"] == {verdict: 5, "ok": 5}, (transport, rule, got)
+    assert sweep("--payload", "sharing", "--sample", "2", ports="40000-40009", want=0)["verdicts"] == {"refused": 2}
+
+
+def check_key(lab):
+    """Strangers get nothing: over UDP silence, over TCP a closed connection."""
+    with tempfile.TemporaryDirectory() as where:
+        with open(f"{where}/key", "w", encoding="ascii") as key, open(f"{where}/other", "w", encoding="ascii") as other:
+            key.write("a shared key\n")
+            other.write("another key\n")
+        lab.rules("")
+        responder = subprocess.Popen(["ip", "netns", "exec", FAR, CLI, "respond", "--key-file", f"{where}/key", V4, "41000-41009"],
+                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            assert responder.stdout.readline().startswith(b"listening")
+            for transport, stranger in (("tcp", "protocol-error"), ("udp", "filtered")):
+                for payload in ("stun", "sharing"):
+                    words = [f"--{transport}", "--timeout", "0.6", "--payload", payload]
+                    assert sweep(*words, "--key-file", f"{where}/key", ports="41000-41009", want=0)["verdicts"] == {"ok": 10}
+                    assert sweep(*words, ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
+                    assert sweep(*words, "--key-file", f"{where}/other", ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
+        finally:
+            responder.terminate()
+            responder.wait(10)
+
+
 test_every_rule_on_ports_of_its_own = in_lab(check_rules)
+test_sharing = in_lab(check_sharing)
+test_shared_key = in_lab(check_key)
 test_closed_ports = in_lab(check_closed)
 test_source_ports = in_lab(check_source_ports)
 test_few_descriptors = in_lab(check_few_descriptors)
