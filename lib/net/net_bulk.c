@@ -150,8 +150,9 @@ static void look_again(struct ev_bulk *b, uint32_t lane)
     epoll_ctl(b->epoll, EPOLL_CTL_MOD, b->lane[lane].fd, &ev);
 }
 
-/* A short read means that nothing was left (TCP), so most conversations need one recv(2). What is not read in this turn is shown again. */
-static void read_some(struct ev_bulk *b, uint32_t lane)
+/* A short read means that nothing was left (TCP), so most conversations need one recv(2); unless the end has come too, which epoll tells only
+ * once. What is not read in this turn is shown again. */
+static void read_some(struct ev_bulk *b, uint32_t lane, bool ended)
 {
     struct lane *l = &b->lane[lane];
     uint8_t *to = b->net->read;
@@ -169,7 +170,7 @@ static void read_some(struct ev_bulk *b, uint32_t lane)
             return;
         }
         b->events.data(b->arg, lane, to, (size_t)n);
-        if (tcp(b) && n < EM_BULK_READ_MAX)
+        if (tcp(b) && n < EM_BULK_READ_MAX && !ended)
             return;
     }
     if (l->state == OPEN)
@@ -203,7 +204,7 @@ static void happened(struct ev_bulk *b, uint32_t lane, uint32_t what)
         read_errors(b, lane);
     }
     if (l->state == OPEN && (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
-        read_some(b, lane);
+        read_some(b, lane, what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     if (l->state == OPEN && l->blocked && (what & EPOLLOUT)) {
         l->blocked = false;
         b->events.writable(b->arg, lane);
