@@ -827,10 +827,8 @@ done:
     return err;
 }
 
-void em_conf_free(struct em_conf *c)
+void em_conf_forget_blocks(struct em_conf *c)
 {
-    if (!c)
-        return;
     for (size_t i = 0; i < c->edges_n; i++) {
         if (c->edges[i].checks)
             explicit_bzero(c->edges[i].checks, c->edges[i].checks_n * sizeof *c->edges[i].checks);
@@ -838,5 +836,14 @@ void em_conf_free(struct em_conf *c)
     }
     free(c->edges);
     free(c->sources);
+    c->edges = NULL;
+    c->sources = NULL;
+    c->edges_n = c->sources_n = 0;
+}
+
+void em_conf_free(struct em_conf *c)
+{
+    if (c)
+        em_conf_forget_blocks(c);
     free(c);
 }

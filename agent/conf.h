@@ -52,6 +52,9 @@ int em_conf_read(const char *file, void (*report)(void *arg, const char *text), 
 /* "127.0.0.1:9823" or "[::1]:9823": an address, not a name, and a port. */
 bool em_conf_listen(const char *text, struct em_addr *a);
 
+/* Frees the edges and sources, secrets cleared: who put them in force has copies. */
+void em_conf_forget_blocks(struct em_conf *c);
+
 void em_conf_free(struct em_conf *c); /* clears the secrets */
 
 #endif

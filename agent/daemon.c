@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/background.h"
+#include "agent/memory.h"
 #include "agent/notify.h"
 #include "agent/snmp.h"
 #include "agent/state.h"
@@ -281,6 +282,7 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
         d->snmp = p.snmp;
     em_conf_free(d->conf);
     d->conf = conf;
+    em_conf_forget_blocks(conf);
     return 0;
 }
 
@@ -456,6 +458,7 @@ static int run(struct daemon *d)
     if (em_conf_read(d->options.conf_file, print_error, NULL, &conf) < 0)
         return EXIT_ERROR;
     raise_limits();
+    em_memory_set_up();
     if (!d->options.foreground && (parent = em_background(&why)) < 0) {
         em_log_error("%s", why.text);
         em_conf_free(conf);

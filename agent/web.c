@@ -94,6 +94,14 @@ static void shut(struct client *c)
     c->shut = true;
 }
 
+/* Those that evhttp let go, which it does not tell. */
+static void let_go_ended(struct em_web *w)
+{
+    for (size_t i = 0; i < SLOTS && w->clients > 0; i++)
+        if (w->client[i].bev && is_over(&w->client[i]))
+            let_go(w, &w->client[i]);
+}
+
 static void look(evutil_socket_t fd, short what, void *arg)
 {
     struct em_web *w = arg;
@@ -101,14 +109,10 @@ static void look(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    for (size_t i = 0; i < SLOTS; i++) {
-        struct client *c = &w->client[i];
-
-        if (c->bev && is_over(c))
-            let_go(w, c);
-        else if (c->bev && now >= c->end_us)
-            shut(c);
-    }
+    let_go_ended(w);
+    for (size_t i = 0; i < SLOTS; i++)
+        if (w->client[i].bev && now >= w->client[i].end_us)
+            shut(&w->client[i]);
     if (w->clients > 0)
         event_add(w->look, &look_interval);
 }
@@ -139,8 +143,7 @@ static struct bufferevent *client_new(struct event_base *base, void *arg)
     struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
     struct client *slot = NULL;
 
-    if (w->clients >= SLOTS)
-        look(-1, 0, w);
+    let_go_ended(w); /* else hundreds of them pile up between two looks */
     shut_oldest(w);
     for (size_t i = 0; i < SLOTS && !slot; i++)
         slot = w->client[i].bev ? NULL : &w->client[i];

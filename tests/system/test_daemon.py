@@ -27,6 +27,7 @@ SRC = os.environ.get("EM_SRCDIR", ".")
 NOBODY = 65534
 STALL_S = 0.25 if sanitized() else 0.05
 RSS_MAX = 16 * 1024 * 1024
+GROWTH_MAX = 512 * 1024
 CHECKS = 500
 
 
@@ -498,6 +499,12 @@ def rss(pid):
         return next(int(line.split()[1]) * 1024 for line in f if line.startswith("VmRSS:"))
 
 
+def private(pid):
+    """What the process has for itself alone: no file that others map, too, makes it differ."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return sum(int(line.split()[1]) * 1024 for line in f if line.startswith("Private_Dirty:"))
+
+
 def test_idle_memory():
     stun = StunServer()
     with directory() as d:
@@ -508,10 +515,17 @@ def test_idle_memory():
         with Daemon(d, body, agentx_address=f"{d}/agentx") as daemon:
             daemon.start()
             wait_for("the trace", lambda: daemon.status()["calls"] == 300)
-            for _ in range(5):
-                daemon.get("/metrics")
+            wait_for("a probe of each", lambda: all(row["probes"] for row in daemon.status()["checks"]))
+            seen = []
+            for n in (5, 195, 1800):
+                for _ in range(n):
+                    daemon.get("/metrics")
+                seen.append(private(daemon.process.pid))
             size = rss(daemon.process.pid)
-            print(f"# RSS with 10 checks, a trace and the SNMP thread: {size / 1048576:.1f} MiB")
+            text = ", ".join(f"{n / 1048576:.2f}" for n in seen)
+            print(f"# private memory with 10 checks, a trace and the SNMP thread, after 5, 200 and 2000 scrapes: {text} MiB")
+            print(f"# RSS then: {size / 1048576:.1f} MiB")
+            assert max(seen) - seen[0] <= GROWTH_MAX, text
             assert size <= RSS_MAX, f"{size / 1048576:.1f} MiB"
     stun.close()
 
