@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "diagnose/diagnose.h"
 
 struct em_state {
     struct em_state_parts parts;
@@ -18,7 +19,75 @@ struct em_state {
     uint64_t serial;
     bool changed;
     struct em_why failure; /* "" = none */
+    struct em_diagnosis *diagnosis;
+    bool settled; /* findings of the process before this one are confirmed or over */
 };
+
+/* --- findings ---------------------------------------------------------------------------------------------------------------- */
+
+enum { SETTLE_AFTER_S = 300 }; /* by then every check has run, and what is still wrong was found again */
+
+static int finding_number(void *arg, const char *key, uint32_t *number, struct em_why *why)
+{
+    const struct em_state *s = arg;
+
+    return em_store_number(s->parts.store, "finding", 0, key, number, why);
+}
+
+static void log_finding(const struct em_finding_row *row, bool over)
+{
+    em_log(!over && row->severity == EM_SEVERITY_CRITICAL ? EM_LOG_WARNING : EM_LOG_INFO,
+           "finding %u %s: %s kind=%s edge=\"%s\" path=\"%s\"", row->id, over ? "is over" : "raised",
+           EM_LOG_TEXT(slice_of(row->text)), em_name_of(&em_finding_kind_names, row->kind),
+           EM_LOG_TEXT(slice_of(row->edge)), EM_LOG_TEXT(slice_of(row->path)));
+}
+
+static void finding_raised(void *arg, const struct em_finding_row *row, int64_t *since_us)
+{
+    const struct em_state *s = arg;
+    struct em_why why;
+
+    log_finding(row, false);
+    if (em_store_finding_raised(s->parts.store, row, em_wall_us(em_net_clock(s->parts.net)), since_us, &why) <
+        0)
+        em_log_error("the history of findings is not kept: %s", why.text);
+}
+
+static void finding_ended(void *arg, const struct em_finding_row *row, int64_t ended_us)
+{
+    const struct em_state *s = arg;
+    struct em_why why;
+
+    log_finding(row, true);
+    if (em_store_finding_ended(s->parts.store, row->id, ended_us, &why) < 0)
+        em_log_error("the history of findings is not kept: %s", why.text);
+}
+
+static void settle(struct em_state *s)
+{
+    int64_t now_us = em_wall_us(em_net_clock(s->parts.net));
+    struct em_why why;
+
+    if (s->settled || now_us - s->parts.start_us < SETTLE_AFTER_S * EM_US_PER_S)
+        return;
+    s->settled = true;
+    if (em_store_findings_settle(s->parts.store, s->parts.start_us, now_us, &why) < 0)
+        em_log_error("the history of findings is not kept: %s", why.text);
+}
+
+/* What this snapshot shows is in the next one, which comes soon when a finding was raised or has ended. */
+static int diagnose(struct em_state *s, struct em_why *why)
+{
+    bool changed;
+    int err =
+        em_diagnosis_observe(s->diagnosis, s->newest, em_mono_us(em_net_clock(s->parts.net)), &changed, why);
+
+    s->changed = s->changed || (err == 0 && changed);
+    settle(s);
+    return err;
+}
+
+/* --- snapshots --------------------------------------------------------------------------------------------------------------- */
 
 static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *why)
 {
@@ -31,6 +100,7 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
     em_store_counts(p->store, counts);
     em_checks_counts(p->checks, counts);
     counts[EM_T_SOURCE] = em_feeds_count(p->feeds);
+    em_diagnosis_counts(s->diagnosis, counts);
     if (!(snapshot = em_snapshot_new(counts)))
         return em_fail(why, EM_ERR_MEMORY, "no memory for a snapshot");
     if ((err = em_store_fill(p->store, snapshot, why)) < 0) {
@@ -46,6 +116,7 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
     d->snapshot_time = snapshot->wall_us;
     em_checks_fill(p->checks, snapshot);
     em_feeds_fill(p->feeds, snapshot);
+    em_diagnosis_fill(s->diagnosis, snapshot);
     em_snapshot_finish(snapshot);
     *taken = snapshot;
     return 0;
@@ -64,7 +135,7 @@ static int renew(struct em_state *s, struct em_why *why)
     free(em_mailbox_put(s->parts.mailbox, em_snapshot_copy(taken)));
     free(s->newest);
     s->newest = taken;
-    return 0;
+    return diagnose(s, why);
 }
 
 static void plan(struct em_state *s)
@@ -96,7 +167,10 @@ int em_state_new(const struct em_state_parts *parts, struct em_state **state, st
         return em_fail(why, EM_ERR_MEMORY, "no memory for the state");
     s->parts = *parts;
     s->config_us = parts->start_us;
-    if (!(s->timer = em_timer_new(parts->net, fire, s)))
+    s->diagnosis =
+        em_diagnosis_new(&em_diagnosis_default_limits,
+                         &(struct em_diagnosis_memory) { finding_number, finding_raised, finding_ended, s });
+    if (!s->diagnosis || !(s->timer = em_timer_new(parts->net, fire, s)))
         err = em_fail(why, EM_ERR_MEMORY, "no memory for the state");
     else
         err = renew(s, why);
@@ -114,6 +188,7 @@ void em_state_free(struct em_state *s)
     if (!s)
         return;
     em_timer_free(s->timer);
+    em_diagnosis_free(s->diagnosis);
     free(s->newest);
     free(s);
 }

@@ -128,6 +128,39 @@ static void failures(const struct em_web_source *source, const struct em_web_req
         buf_text(&page->body, "]}\n");
 }
 
+static bool list_past(void *arg, const struct em_finding_row *row, int64_t ended_us)
+{
+    struct listing *l = arg;
+
+    if (!l->first)
+        buf_u8(l->to, ',');
+    l->first = false;
+    em_expo_past_finding(row, ended_us, l->to);
+    return !l->to->full;
+}
+
+static void findings(const struct em_web_source *source, const struct em_web_request *request,
+                     struct em_web_page *page)
+{
+    struct listing l = { &page->body, true };
+    uint64_t limit = 0;
+    char value[VALUE_MAX];
+    struct em_why why;
+
+    if (parameter(request->query, "history", value) && !em_read_uint(value, 0, EM_WEB_FAILURES_MAX, &limit)) {
+        em_web_refuse(page, 400, "history is not a whole number from 0 to 1000");
+        return;
+    }
+    page->type = JSON;
+    buf_text(&page->body, "{\"schema_version\":1,");
+    em_expo_findings(source->snapshot(source->arg), &page->body);
+    buf_text(&page->body, ",\"history\":[");
+    if (limit > 0 && em_store_findings(source->store(source->arg), (size_t)limit, list_past, &l, &why) < 0)
+        em_web_refuse(page, 500, why.text);
+    else
+        buf_text(&page->body, "]}\n");
+}
+
 static void health(const struct em_web_source *source, const struct em_web_request *request,
                    struct em_web_page *page)
 {
@@ -157,6 +190,7 @@ static const struct {
     { "/metrics", "Metrics for Prometheus (OpenMetrics or text format, by Accept)", metrics },
     { "/api/v1/status", "Everything as JSON", status },
     { "/api/v1/failures", "The newest call failures as JSON (limit=, since=)", failures },
+    { "/api/v1/findings", "What is believed to be wrong, with its evidence, as JSON (history=)", findings },
     { "/healthz", "Whether the daemon itself is well", health },
 };
 enum { PAGES = sizeof pages / sizeof *pages };

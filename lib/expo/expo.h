@@ -23,6 +23,12 @@ void em_expo_metrics(const struct em_snapshot *s, bool openmetrics, struct buf *
  * other table of the catalogue under its key}. One line, ends with a newline. */
 void em_expo_status(const struct em_snapshot *s, struct buf *to);
 
+/* The members of /api/v1/findings: "findings":[..], each with its evidence as an array; the caller writes the braces around. */
+void em_expo_findings(const struct em_snapshot *s, struct buf *to);
+
+/* One line of the history of findings, as one JSON object without a newline: the finding's identity, "since" and "ended". */
+void em_expo_past_finding(const struct em_finding_row *row, int64_t ended_us, struct buf *to);
+
 /* What `edgemedia scan --json` prints. */
 void em_expo_scan(const struct em_scan_result *r, struct buf *to);
 

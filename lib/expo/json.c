@@ -241,6 +241,55 @@ void em_expo_status(const struct em_snapshot *s, struct buf *to)
     end(&j);
 }
 
+static void evidence_of(struct json *j, const struct em_snapshot *s, uint32_t id)
+{
+    const struct em_evidence_row *row;
+    uint32_t index[2] = { id, 0 };
+
+    key(j, "evidence");
+    open_with(j, '[');
+    while ((row = em_snapshot_next(s, EM_T_EVIDENCE, index, 2)) && row->id == id) {
+        item(j);
+        open_with(j, '{');
+        members(j, EM_T_EVIDENCE, row);
+        close_with(j, '}');
+        index[1] = row->evidence;
+    }
+    close_with(j, ']');
+}
+
+void em_expo_findings(const struct em_snapshot *s, struct buf *to)
+{
+    struct json j = { .to = to, .first = true };
+
+    key(&j, em_catalogue[EM_T_FINDING].json);
+    open_with(&j, '[');
+    for (size_t i = 0; i < s->t[EM_T_FINDING].n && !to->full; i++) {
+        const struct em_finding_row *row = em_snapshot_row(s, EM_T_FINDING, i);
+
+        item(&j);
+        open_with(&j, '{');
+        members(&j, EM_T_FINDING, row);
+        evidence_of(&j, s, row->id);
+        close_with(&j, '}');
+    }
+    close_with(&j, ']');
+}
+
+/* Of what has ended only these are kept. */
+void em_expo_past_finding(const struct em_finding_row *row, int64_t ended_us, struct buf *to)
+{
+    static const char *const kept[] = { "id", "kind", "severity", "edge", "path", "text", "since" };
+    const struct em_table *t = &em_catalogue[EM_T_FINDING];
+    struct json j = { .to = to };
+
+    open_with(&j, '{');
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        field(&j, t, em_field_find(t, kept[i]), row);
+    member_time(&j, "ended", ended_us);
+    close_with(&j, '}');
+}
+
 void em_expo_scan(const struct em_scan_result *r, struct buf *to)
 {
     struct json j = { .to = to };

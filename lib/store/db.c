@@ -50,6 +50,16 @@ static const char schema[] =
     " probes INTEGER NOT NULL, failed_probes INTEGER NOT NULL, stun_retransmits INTEGER NOT NULL,"
     " tcp_retransmits INTEGER NOT NULL, PRIMARY KEY(edge, item, address)) WITHOUT ROWID;";
 
+/* What each version of the schema adds to the one before; a new database gets them all. A statement is never changed once it was released.
+ * 2: finding: each time that a finding was raised; ended_us 0 = it still is. */
+static const char *const upgrades[] = {
+    "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
+    " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
+    " raised_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, ended_us INTEGER NOT NULL);"
+    "CREATE INDEX finding_number ON finding(number, ended_us);",
+};
+_Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
+
 #define FAILURE_COLUMNS                                                                                      \
     "f.id, f.time_us, c.call_id, f.cseq, f.code, f.class, f.reason, f.side, f.media, f.ice_known, f.ice,"    \
     " f.local_relay, f.remote_relay, f.sip_from, f.sip_to, f.format, f.source, f.file, f.offset"             \
@@ -103,6 +113,18 @@ static const char *const statements[EM_SQL_COUNT] = {
         "SELECT edge, item, address, probes, failed_probes, stun_retransmits, tcp_retransmits"
         " FROM check_totals",
     [EM_SQL_CHECK_TOTALS_SET] = "INSERT OR REPLACE INTO check_totals VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [EM_SQL_FINDING_OPEN] = "SELECT id, raised_us FROM finding WHERE number = ?1 AND ended_us = 0",
+    [EM_SQL_FINDING_NEW] =
+        "INSERT INTO finding(number, kind, severity, raised_us, seen_us, ended_us, edge, path,"
+        " text) VALUES(?1, ?2, ?3, ?4, ?4, 0, ?5, ?6, ?7)",
+    [EM_SQL_FINDING_SEEN] = "UPDATE finding SET seen_us = ?2 WHERE id = ?1",
+    [EM_SQL_FINDING_END] =
+        "UPDATE finding SET seen_us = ?2, ended_us = ?2 WHERE number = ?1 AND ended_us = 0",
+    [EM_SQL_FINDINGS_SETTLE] = "UPDATE finding SET ended_us = ?2 WHERE ended_us = 0 AND seen_us < ?1",
+    [EM_SQL_FINDINGS_DROP] = "DELETE FROM finding WHERE id <= (SELECT max(id) FROM finding) - ?1",
+    [EM_SQL_FINDINGS] =
+        "SELECT number, kind, severity, raised_us, seen_us, ended_us, edge, path, text FROM finding"
+        " WHERE ended_us > 0 ORDER BY id DESC LIMIT ?1",
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */
@@ -313,6 +335,33 @@ static void detach(struct em_db *db)
     db->sqlite = NULL;
 }
 
+/* From this version to ours, in the transaction that is open. */
+static int upgrade(struct em_db *db, int64_t version, struct em_why *why)
+{
+    int err = 0;
+
+    for (; version < EM_DB_VERSION && err == 0; version++)
+        err = exec(db, upgrades[version - 1], why);
+    return err;
+}
+
+/* A database of an older edgemediad: all of the way, or nothing. */
+static int bring_up(struct em_db *db, int64_t version, struct em_why *why)
+{
+    char sql[64];
+    struct em_why ignored;
+    int err;
+
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d; COMMIT", EM_DB_VERSION);
+    if ((err = exec(db, "BEGIN IMMEDIATE", why)) != 0)
+        return err;
+    if ((err = upgrade(db, version, why)) == 0)
+        err = exec(db, sql, why);
+    if (err != 0 && exec(db, "ROLLBACK", &ignored) != 0)
+        return err; /* SQLite rolled back by itself */
+    return err;
+}
+
 /* Schema and first rows into an empty file, in one transaction. */
 static int fill_new(struct em_db *db, const char *file, int64_t now_us, struct em_why *why)
 {
@@ -325,7 +374,8 @@ static int fill_new(struct em_db *db, const char *file, int64_t now_us, struct e
                    "INSERT INTO meta VALUES('discontinuity_us', %lld);"
                    "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
                    (long long)now_us, EM_DB_APPLICATION, EM_DB_VERSION);
-    if ((err = exec(db, "BEGIN", why)) == 0 && (err = exec(db, schema, why)) == 0)
+    if ((err = exec(db, "BEGIN", why)) == 0 && (err = exec(db, schema, why)) == 0 &&
+        (err = upgrade(db, 1, why)) == 0)
         err = exec(db, sql, why);
     return err;
 }
@@ -390,7 +440,7 @@ static int inspect(struct em_db *db, struct em_why *why)
             db->path, (long long)version, EM_DB_VERSION);
     if (version < 1)
         return fail_corrupt(db, "it has no schema version", why);
-    return 0;
+    return version < EM_DB_VERSION ? bring_up(db, version, why) : 0;
 }
 
 /* WAL with synchronous=NORMAL: a commit is one write into the log and survives kill -9; only a checkpoint waits for the disk. When

@@ -46,12 +46,19 @@ enum em_sql {
     EM_SQL_NUMBER_NAME,
     EM_SQL_CHECK_TOTALS,
     EM_SQL_CHECK_TOTALS_SET,
+    EM_SQL_FINDING_OPEN,
+    EM_SQL_FINDING_NEW,
+    EM_SQL_FINDING_SEEN,
+    EM_SQL_FINDING_END,
+    EM_SQL_FINDINGS_SETTLE,
+    EM_SQL_FINDINGS_DROP,
+    EM_SQL_FINDINGS,
     EM_SQL_COUNT
 };
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 1,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 2,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

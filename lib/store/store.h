@@ -87,6 +87,20 @@ int em_store_note(struct em_store *s, const char *name, char *to, size_t size,
 int em_store_note_put(struct em_store *s, const char *name, const char *text,
                       struct em_why *why) EM_MUST_CHECK;
 
+/* Findings: each time that one was raised is a line of history, open until it ends; the newest EM_FINDING_HISTORY_MAX are kept. raised:
+ * *since_us becomes when a line that is still open was raised, by a process before this one, else stays. settle: lines that nobody
+ * confirmed since before_us end now. They commit by themselves when no transaction is open. */
+enum { EM_FINDING_HISTORY_MAX = 10000 };
+int em_store_finding_raised(struct em_store *s, const struct em_finding_row *row, int64_t now_us,
+                            int64_t *since_us, struct em_why *why) EM_MUST_CHECK;
+int em_store_finding_ended(struct em_store *s, uint32_t id, int64_t now_us, struct em_why *why) EM_MUST_CHECK;
+int em_store_findings_settle(struct em_store *s, int64_t before_us, int64_t now_us,
+                             struct em_why *why) EM_MUST_CHECK;
+/* Those that have ended, newest first, at most `most`: id, kind, severity, edge, path, text, since and seen are set. */
+int em_store_findings(struct em_store *s, size_t most,
+                      bool (*each)(void *arg, const struct em_finding_row *row, int64_t ended_us), void *arg,
+                      struct em_why *why) EM_MUST_CHECK;
+
 /* For snapshots: how many rows of each table the store has (only totals, windows, code, ice, media, failure are its own), and
  * their values as of the last commit. Source rows: only the counters and times, found by source number. */
 void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT]);
