@@ -48,8 +48,7 @@ static void finding_raised(void *arg, const struct em_finding_row *row, int64_t 
     struct em_why why;
 
     log_finding(row, false);
-    if (em_store_finding_raised(s->parts.store, row, em_wall_us(em_net_clock(s->parts.net)), since_us, &why) <
-        0)
+    if (em_store_finding_raised(s->parts.store, row, *since_us, since_us, &why) < 0)
         em_log_error("the history of findings is not kept: %s", why.text);
 }
 

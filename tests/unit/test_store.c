@@ -502,6 +502,72 @@ static void make_database(const char *sql)
     em_store_close(s);
 }
 
+/* --- findings ----------------------------------------------------------------------------------------------------------------- */
+
+static struct em_finding_row finding(uint32_t id)
+{
+    return (struct em_finding_row) {
+        .id = id, .kind = 2, .severity = 3, .edge = "oslo", .path = "udp", .text = "it's wrong"
+    };
+}
+
+static bool count_ended(void *arg, const struct em_finding_row *row, int64_t ended_us)
+{
+    ck_assert_str_eq(row->text, "it's wrong");
+    ck_assert_int_gt(ended_us, row->since);
+    return ++*(unsigned *)arg < 100;
+}
+
+static unsigned ended_n(struct em_store *s)
+{
+    unsigned n = 0;
+
+    OK(em_store_findings(s, 50, count_ended, &n, &why));
+    return n;
+}
+
+START_TEST(findings_keep_their_beginning_over_restarts)
+{
+    struct em_store *s = opened();
+    struct em_finding_row one = finding(1), two = finding(2);
+    int64_t since = 500;
+
+    OK(em_store_finding_raised(s, &one, 1000, &since, &why));
+    OK(em_store_finding_raised(s, &two, 2000, &since, &why));
+    ck_assert_int_eq(since, 500); /* raised for the first time: as the caller has it */
+    em_store_close(s);
+    s = opened();
+    OK(em_store_finding_raised(s, &one, 9000, &since, &why));
+    ck_assert_int_eq(since, 1000);
+    ck_assert_uint_eq(ended_n(s), 0);
+    OK(em_store_findings_settle(s, 8000, 10000, &why)); /* the second one was not confirmed */
+    ck_assert_uint_eq(ended_n(s), 1);
+    OK(em_store_finding_ended(s, 1, 11000, &why));
+    ck_assert_uint_eq(ended_n(s), 2);
+    since = 12000;
+    OK(em_store_finding_raised(s, &one, 12000, &since, &why)); /* another time */
+    ck_assert_int_eq(since, 12000);
+    em_store_close(s);
+}
+END_TEST
+
+/* A database of the first schema is brought up, and keeps what it has. */
+START_TEST(an_older_schema_is_brought_up)
+{
+    struct em_store *s;
+    struct em_finding_row one = finding(1);
+    int64_t since = 0;
+
+    make_database("DROP TABLE finding; PRAGMA user_version = 1");
+    s = opened();
+    ck_assert_uint_eq(code_calls(s, 23), 300);
+    OK(em_store_finding_raised(s, &one, 1000, &since, &why));
+    OK(em_store_finding_ended(s, 1, 2000, &why));
+    ck_assert_uint_eq(ended_n(s), 1);
+    em_store_close(s);
+}
+END_TEST
+
 static void damage_garbage(void)
 {
     static char bytes[8192];
@@ -785,6 +851,8 @@ int main(void)
     tcase_add_test(t, positions_are_kept_whole);
     tcase_add_test(t, numbers_stay_with_their_names);
     tcase_add_test(t, totals_of_checks_are_written_with_the_next_commit);
+    tcase_add_test(t, findings_keep_their_beginning_over_restarts);
+    tcase_add_test(t, an_older_schema_is_brought_up);
     tcase_add_loop_test(t, a_database_that_cannot_be_used_is_refused_and_left_alone, 0,
                         (int)(sizeof damages / sizeof *damages));
     tcase_add_test(t, a_missing_directory_has_its_sentence);
