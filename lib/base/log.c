@@ -39,6 +39,7 @@ void em_log(enum em_log_level level, const char *fmt, ...)
     struct buf b = buf_over(line, sizeof line - 1);
     va_list ap;
     ssize_t written;
+    int n;
 
     if (level > limit)
         return;
@@ -55,8 +56,10 @@ void em_log(enum em_log_level level, const char *fmt, ...)
         buf_print(&b, "%s %s: ", time, levels[level].word);
     }
     va_start(ap, fmt);
-    b.n += (size_t)vsnprintf(line + b.n, sizeof line - 1 - b.n, fmt, ap);
+    n = vsnprintf(line + b.n, sizeof line - 1 - b.n, fmt, ap);
     va_end(ap);
+    b.n += n < 0 ? 0
+                 : (size_t)n; /* negative: a wide character that cannot be written, more than INT_MAX bytes */
     if (b.n > sizeof line - 2)
         b.n = sizeof line - 2;
     line[b.n] = '\n';

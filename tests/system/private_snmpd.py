@@ -66,7 +66,7 @@ class Snmpd:
         env = dict(os.environ, SNMP_PERSISTENT_DIR=f"{self.directory}/state", MIBS="", SNMPCONFPATH=self.directory)
         with open(f"{self.directory}/snmpd.log", "ab") as log:
             self.process = subprocess.Popen(
-                [find_snmpd(), "-f", "-Lo", "-C", "-c", f"{self.directory}/snmpd.conf", f"udp:127.0.0.1:{self.port}"],
+                [find_snmpd(), "-f", "-Lo", "-I", "-smux", "-C", "-c", f"{self.directory}/snmpd.conf", f"udp:127.0.0.1:{self.port}"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
                 preexec_fn=end_with_parent)
         wait_for("snmpd answers", self.answers, 10)

@@ -2,12 +2,15 @@
  * The base layer: cursor, buffer, slices, strict numbers, escaping, hash, options, time. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/cur.h"
 #include "base/esc.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/opt.h"
 #include "base/slice.h"
 #include "harness.h"
@@ -305,6 +308,36 @@ START_TEST(fake_clock_moves_only_by_hand)
 }
 END_TEST
 
+/* What one log line comes to. */
+static void logged(char *to, size_t size, wint_t c)
+{
+    int ends[2], before = dup(STDERR_FILENO);
+    ssize_t n;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    em_log(EM_LOG_ERROR, "all %lc is well", c);
+    dup2(before, STDERR_FILENO);
+    close(ends[1]);
+    n = read(ends[0], to, size - 1);
+    ck_assert_int_gt(n, 0);
+    to[n] = '\0';
+    close(ends[0]);
+    close(before);
+}
+
+/* A text that cannot be written is left out; the line is still one line. */
+START_TEST(log_line_that_cannot_be_written)
+{
+    char line[EM_LOG_LINE_MAX + 1];
+
+    logged(line, sizeof line, L'i');
+    ck_assert_str_eq(strstr(line, " error: "), " error: all i is well\n");
+    logged(line, sizeof line, (wint_t)0x7fffffff);
+    ck_assert_str_eq(strstr(line, " error: "), " error: \n");
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("base");
@@ -323,5 +356,6 @@ int main(void)
     tcase_add_test(t, help_fits_80_columns);
     tcase_add_test(t, time_text);
     tcase_add_test(t, fake_clock_moves_only_by_hand);
+    tcase_add_test(t, log_line_that_cannot_be_written);
     return em_run();
 }
