@@ -2,6 +2,7 @@
  * The life of an attempt, and the verdicts that the network alone decides: silence, ICMP, resets, data that is never acknowledged. */
 #include "probe/attempt.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -117,12 +118,30 @@ enum em_verdict em_attempt_error_verdict(enum em_net_error_kind kind, bool *ends
     return EM_VERDICT_ERROR;
 }
 
+/* This machine has no way to the address: mostly an AAAA record where there is no IPv6. A local port that is not free gives the same errno
+ * as an address of ours that is not there, so with source ports it stays an error. */
+static bool no_route(const struct em_attempt *a, const struct em_net_error *e)
+{
+    bool v6 = a->remote.u.any.sa_family == AF_INET6;
+
+    if (e->kind != EM_NET_LOCAL || a->connected)
+        return false;
+    return e->error == ENETUNREACH || e->error == EHOSTUNREACH || e->error == EAFNOSUPPORT ||
+           (e->error == EADDRNOTAVAIL && v6 && em_attempt_options(a)->source_ports.first == 0);
+}
+
 static void end_with_error(struct em_attempt *a, const struct em_net_error *e, const char *when)
 {
     char text[EM_REASON_MAX];
     bool ends;
     enum em_verdict v = em_attempt_error_verdict(e->kind, &ends);
 
+    if (no_route(a, e)) {
+        em_attempt_end(a, EM_VERDICT_UNREACHABLE, "this machine has no %s route to it: %s",
+                       a->remote.u.any.sa_family == AF_INET6 ? "IPv6" : "IPv4",
+                       strerror_r(e->error, text, sizeof text));
+        return;
+    }
     em_net_error_text(e, text, sizeof text);
     em_attempt_end(a, v, "%s%s", text, when);
 }

@@ -75,6 +75,8 @@ static int error_number(struct slice s)
         int value;
     } names[] = { { "EMFILE", EMFILE },
                   { "EPERM", EPERM },
+                  { "EAFNOSUPPORT", EAFNOSUPPORT },
+                  { "EADDRNOTAVAIL", EADDRNOTAVAIL },
                   { "ENETUNREACH", ENETUNREACH },
                   { "EHOSTUNREACH", EHOSTUNREACH } };
 
