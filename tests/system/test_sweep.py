@@ -4,49 +4,30 @@
 what the rule made of it. Skipped where namespaces or nft are not to be had."""
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
-sys.path[:0] = [f"{SRC}/tests"]
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
+import namespaces  # noqa: E402
 import tap  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-NEAR, FAR = f"em-snear-{os.getpid()}", f"em-sfar-{os.getpid()}"
-V4, V6, FIRST, LAST = "192.0.2.2", "2001:db8::2", 50000, 50199
+V4, V6, FIRST, LAST = namespaces.FAR4, namespaces.FAR6, 50000, 50199
 DATA = "meta length > 80"  # a TCP handshake has shorter packets, over IPv6 too
 
 
-def run(*words, check=True, **how):
-    return subprocess.run(words, check=check, capture_output=True, text=True, timeout=30, **how)
-
-
-class Lab:
-    def __enter__(self):
+class Lab(namespaces.Pair):
+    def __init__(self):
         self.responders = []
-        try:
-            self.build()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
-    def build(self):
-        for name in (NEAR, FAR):
-            run("ip", "netns", "add", name)
-        run("ip", "link", "add", "near0", "netns", NEAR, "type", "veth", "peer", "name", "far0", "netns", FAR)
-        for name, link, v4, v6 in ((NEAR, "near0", "192.0.2.1", "2001:db8::1"), (FAR, "far0", V4, V6)):
-            run("ip", "-n", name, "addr", "add", f"{v4}/24", "dev", link)
-            run("ip", "-n", name, "addr", "add", f"{v6}/64", "dev", link, "nodad")
-            run("ip", "-n", name, "link", "set", "lo", "up")
-            run("ip", "-n", name, "link", "set", link, "up")
-        run("ip", "netns", "exec", FAR, "sh", "-c", "echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit")
+    def connect(self):
+        super().connect()
         for address in (V4, V6):
-            self.responders.append(subprocess.Popen(["ip", "netns", "exec", FAR, CLI, "respond", address, f"{FIRST}-{LAST}"],
-                                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+            command = self.far.command(CLI, "respond", address, f"{FIRST}-{LAST}")
+            self.responders.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
         for responder in self.responders:
             assert responder.stdout.readline().startswith(b"listening")
 
@@ -54,49 +35,21 @@ class Lab:
         for responder in self.responders:
             responder.terminate()
             responder.wait(10)
-        for name in (NEAR, FAR):
-            run("ip", "netns", "del", name, check=False)
+            responder.stdout.close()
+        super().__exit__()
 
-    def rules(self, text):
-        run("ip", "netns", "exec", FAR, "nft", "-f", "-", input=f"flush ruleset\ntable inet t {{ chain i {{\n"
-            f"type filter hook input priority 0; policy accept\n{text}\n}}\n}}\n")
-
-
-def missing():
-    if os.geteuid() != 0:
-        return "needs root"
-    if not shutil.which("ip") or not shutil.which("nft"):
-        return "needs ip and nft"
-    if run("ip", "netns", "add", f"{NEAR}-try", check=False).returncode != 0:
-        return "no network namespaces here"
-    filters = run("ip", "netns", "exec", f"{NEAR}-try", "nft", "add", "table", "inet", "t", check=False).returncode == 0
-    run("ip", "netns", "del", f"{NEAR}-try")
-    return None if filters else "this kernel has no nftables"
-
-
-def sweep(*words, address=V4, ports=f"{FIRST}-{LAST}", limit=None, want=None):
-    command = ["ip", "netns", "exec", NEAR, CLI, "sweep", "--json", "--rate", "max", *words, address, ports]
-    if limit:
-        command = ["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh", *command]
-    begin = time.monotonic()
-    got = run(*command, check=False)
-    result = json.loads(got.stdout)
-    assert not got.stderr, got.stderr
-    result["wall"] = time.monotonic() - begin
-    bad = any(verdict not in ("ok", "degraded", "refused") for verdict in result["verdicts"])
-    assert got.returncode == (1 if bad else 0) and (want is None or got.returncode == want), (got, result)
-    return result
-
-
-def in_lab(check):
-    def test():
-        why = missing()
-        if why:
-            return why
-        with Lab() as lab:
-            check(lab)
-        return None
-    return test
+    def sweep(self, *words, address=V4, ports=f"{FIRST}-{LAST}", limit=None, want=None):
+        command = self.near.command(CLI, "sweep", "--json", "--rate", "max", *words, address, ports)
+        if limit:
+            command = ["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh", *command]
+        begin = time.monotonic()
+        got = namespaces.run(*command, check=False)
+        result = json.loads(got.stdout)
+        assert not got.stderr, got.stderr
+        result["wall"] = time.monotonic() - begin
+        bad = any(verdict not in ("ok", "degraded", "refused") for verdict in result["verdicts"])
+        assert got.returncode == (1 if bad else 0) and (want is None or got.returncode == want), (got, result)
+        return result
 
 
 def shown(result):
@@ -113,8 +66,8 @@ UDP = [("drop", "filtered"), ("reject with icmpx type port-unreachable", "refuse
 
 def each_rule(lab, transport, rows, address):
     starts = range(FIRST + 10, FIRST + 10 + 20 * len(rows), 20)
-    lab.rules("\n".join(f"{transport} dport {start}-{start + 9} {rule}" for start, (rule, _) in zip(starts, rows)))
-    got = sweep(f"--{transport}", "--timeout", "1", address=address, want=1)
+    lab.far.rules("\n".join(f"{transport} dport {start}-{start + 9} {rule}" for start, (rule, _) in zip(starts, rows)))
+    got = lab.sweep(f"--{transport}", "--timeout", "1", address=address, want=1)
     want = [(start, start + 9, verdict) for start, (_, verdict) in zip(starts, rows)]
     assert shown(got) == want, f"{transport} {address}: {shown(got)}"
     assert got["tested"] == LAST - FIRST + 1 == sum(got["verdicts"].values()), got
@@ -129,45 +82,45 @@ def check_rules(lab):
 
 
 def check_closed(lab):
-    lab.rules("")
+    lab.far.rules("")
     for transport in ("tcp", "udp"):
-        got = sweep(f"--{transport}", "--rate", "500", ports="40000-40199", want=0)  # the kernel sends 1000 ICMP messages in a second
+        got = lab.sweep(f"--{transport}", "--rate", "500", ports="40000-40199", want=0)  # the kernel sends 1000 ICMP messages in a second
         assert got["verdicts"] == {"refused": 200} and shown(got) == [(40000, 40199, "refused")], got
 
 
 def check_source_ports(lab):
     """The firewall lets in only what comes from a media port."""
-    lab.rules("tcp sport != 20000-20999 drop\nudp sport != 20000-20999 drop")
+    lab.far.rules("tcp sport != 20000-20999 drop\nudp sport != 20000-20999 drop")
     for transport in ("tcp", "udp"):
-        assert sweep(f"--{transport}", "--timeout", "0.5", ports="50000-50019", want=1)["verdicts"] == {"filtered": 20}
-        assert sweep(f"--{transport}", "--source-port", "20000-20999", want=0)["verdicts"] == {"ok": 200}
+        assert lab.sweep(f"--{transport}", "--timeout", "0.5", ports="50000-50019", want=1)["verdicts"] == {"filtered": 20}
+        assert lab.sweep(f"--{transport}", "--source-port", "20000-20999", want=0)["verdicts"] == {"ok": 200}
     # fewer source ports than conversations: TCP shares them, UDP waits for one
-    lab.rules("tcp sport != 20000-20003 drop\nudp sport != 20000-20003 drop")
+    lab.far.rules("tcp sport != 20000-20003 drop\nudp sport != 20000-20003 drop")
     for transport in ("tcp", "udp"):
-        assert sweep(f"--{transport}", "--source-port", "20000-20003", want=0)["verdicts"] == {"ok": 200}
+        assert lab.sweep(f"--{transport}", "--source-port", "20000-20003", want=0)["verdicts"] == {"ok": 200}
 
 
 def check_few_descriptors(lab):
     """Fewer descriptors than silent ports: slower, not wrong."""
-    lab.rules(f"tcp dport {FIRST}-{FIRST + 99} drop")
-    got = sweep("--timeout", "0.3", limit=90, want=1)
+    lab.far.rules(f"tcp dport {FIRST}-{FIRST + 99} drop")
+    got = lab.sweep("--timeout", "0.3", limit=90, want=1)
     assert got["verdicts"] == {"filtered": 100, "ok": 100} and shown(got) == [(FIRST, FIRST + 99, "filtered")], got
 
 
 def check_loss(lab):
     """Random loss is told as degraded or ok, never as a blocked port."""
-    lab.rules("numgen random mod 100 < 10 drop")
+    lab.far.rules("numgen random mod 100 < 10 drop")
     for transport in ("tcp", "udp"):
-        got = sweep(f"--{transport}", "--timeout", "6", want=0)
+        got = lab.sweep(f"--{transport}", "--timeout", "6", want=0)
         assert got["verdicts"].get("degraded", 0) >= 5 and got["retransmits"] >= 5, got
         assert got["verdicts"]["ok"] + got["verdicts"]["degraded"] == 200, got
 
 
 def check_pace(lab):
-    lab.rules("")
-    got = sweep("--rate", "400", want=0)
+    lab.far.rules("")
+    got = lab.sweep("--rate", "400", want=0)
     assert 0.4 < got["seconds"] < 1 and got["verdicts"] == {"ok": 200}, got
-    assert sweep("--sample", "50", want=0)["tested"] == 50
+    assert lab.sweep("--sample", "50", want=0)["tested"] == 50
 
 
 # what a path does to a stream, on ten ports of its own
@@ -180,17 +133,17 @@ SHARING = {
 
 
 def check_sharing(lab):
-    lab.rules("")
+    lab.far.rules("")
     for transport in SHARING:
         for address in (V4, V6):
-            got = sweep(f"--{transport}", "--payload", "sharing", ports="50100-50119", address=address, want=0)
+            got = lab.sweep(f"--{transport}", "--payload", "sharing", ports="50100-50119", address=address, want=0)
             assert got["verdicts"] == {"ok": 20} and got["bytes"] == 20 * 345400 and got["stalls"] == 0, got
     for transport, rows in SHARING.items():
         for rule, verdict in rows:
-            lab.rules(f"{transport} dport 50100-50104 {rule}")
-            got = sweep(f"--{transport}", "--payload", "sharing", "--timeout", "1.2", ports="50100-50109")
+            lab.far.rules(f"{transport} dport 50100-50104 {rule}")
+            got = lab.sweep(f"--{transport}", "--payload", "sharing", "--timeout", "1.2", ports="50100-50109")
             assert got["verdicts"] == {verdict: 5, "ok": 5}, (transport, rule, got)
-    assert sweep("--payload", "sharing", "--sample", "2", ports="40000-40009", want=0)["verdicts"] == {"refused": 2}
+    assert lab.sweep("--payload", "sharing", "--sample", "2", ports="40000-40009", want=0)["verdicts"] == {"refused": 2}
 
 
 def check_key(lab):
@@ -199,30 +152,31 @@ def check_key(lab):
         with open(f"{where}/key", "w", encoding="ascii") as key, open(f"{where}/other", "w", encoding="ascii") as other:
             key.write("a shared key\n")
             other.write("another key\n")
-        lab.rules("")
-        responder = subprocess.Popen(["ip", "netns", "exec", FAR, CLI, "respond", "--key-file", f"{where}/key", V4, "41000-41009"],
+        lab.far.rules("")
+        responder = subprocess.Popen(lab.far.command(CLI, "respond", "--key-file", f"{where}/key", V4, "41000-41009"),
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             assert responder.stdout.readline().startswith(b"listening")
             for transport, stranger in (("tcp", "protocol-error"), ("udp", "filtered")):
                 for payload in ("stun", "sharing"):
                     words = [f"--{transport}", "--timeout", "0.6", "--payload", payload]
-                    assert sweep(*words, "--key-file", f"{where}/key", ports="41000-41009", want=0)["verdicts"] == {"ok": 10}
-                    assert sweep(*words, ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
-                    assert sweep(*words, "--key-file", f"{where}/other", ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
+                    assert lab.sweep(*words, "--key-file", f"{where}/key", ports="41000-41009", want=0)["verdicts"] == {"ok": 10}
+                    assert lab.sweep(*words, ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
+                    assert lab.sweep(*words, "--key-file", f"{where}/other", ports="41000-41009", want=1)["verdicts"] == {stranger: 10}
         finally:
             responder.terminate()
             responder.wait(10)
 
 
-test_every_rule_on_ports_of_its_own = in_lab(check_rules)
-test_sharing = in_lab(check_sharing)
-test_shared_key = in_lab(check_key)
-test_closed_ports = in_lab(check_closed)
-test_source_ports = in_lab(check_source_ports)
-test_few_descriptors = in_lab(check_few_descriptors)
-test_random_loss = in_lab(check_loss)
-test_pace_and_sample = in_lab(check_pace)
+test_every_rule_on_ports_of_its_own = namespaces.in_lab(Lab, check_rules)
+test_sharing = namespaces.in_lab(Lab, check_sharing)
+test_shared_key = namespaces.in_lab(Lab, check_key)
+test_closed_ports = namespaces.in_lab(Lab, check_closed)
+test_source_ports = namespaces.in_lab(Lab, check_source_ports)
+test_few_descriptors = namespaces.in_lab(Lab, check_few_descriptors)
+test_random_loss = namespaces.in_lab(Lab, check_loss)
+test_pace_and_sample = namespaces.in_lab(Lab, check_pace)
 
 if __name__ == "__main__":
+    namespaces.with_sudo_if_needed()
     tap.run(globals())
