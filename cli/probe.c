@@ -51,7 +51,7 @@ static const struct em_opt_program program = {
     .options = options,
     .notes = "URIs: stun:HOST[:PORT][?transport=tcp]  turn:HOST[:PORT][?transport=udp|tcp]\n"
              "      stuns:HOST[:PORT]  turns:HOST[:PORT]\n"
-             "      tcp:HOST:PORT  udp:HOST:PORT\n"
+             "      msturn:HOST[:PORT][?transport=udp|tcp]  tcp:HOST:PORT  udp:HOST:PORT\n"
              "Exit status: 0 every address answered, 1 one did not, 2 error.\n\n"
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
 };

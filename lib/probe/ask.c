@@ -21,6 +21,11 @@ void em_ask_begin(struct em_attempt *a, struct buf *b, uint16_t method)
 void em_ask(struct em_attempt *a, struct buf *b)
 {
     stun_put_fingerprint(b);
+    em_ask_send(a, b);
+}
+
+void em_ask_send(struct em_attempt *a, const struct buf *b)
+{
     if (b->full || b->n > sizeof a->request) {
         em_attempt_end(a, EM_VERDICT_ERROR,
                        "this machine: the credentials make the request longer than %d bytes", EM_REQUEST_MAX);
@@ -58,7 +63,10 @@ void em_ask_again(void *attempt)
         em_attempt_deadline(a);
         return;
     }
-    em_conn_send(a->conn, a->request, a->request_n);
+    if (a->ask_at.len)
+        em_conn_send_to(a->conn, a->request, a->request_n, &a->ask_at);
+    else
+        em_conn_send(a->conn, a->request, a->request_n);
     a->sends++;
     a->result.requests++;
     a->result.retransmits += a->sends > 1;
@@ -71,15 +79,18 @@ void em_ask_again(void *attempt)
  * slow path is never shown as a fast one. */
 void em_ask_answered(struct em_attempt *a, const struct stun_msg *m)
 {
-    const struct stun_addr *mapped = m->xor_mapped.family ? &m->xor_mapped : &m->mapped;
+    em_ask_taken(a, m->xor_mapped.family ? &m->xor_mapped : &m->mapped, m->software);
+}
 
+void em_ask_taken(struct em_attempt *a, const struct stun_addr *mapped, struct slice software_text)
+{
     em_ask_stop(a);
     a->answers++;
     a->result.rtt_us = em_attempt_since(a, a->asked_us);
     if (a->result.stun_us == 0)
         a->result.stun_us = a->result.rtt_us;
-    if (m->software.p)
-        slice_copy(m->software, a->result.software, sizeof a->result.software);
+    if (software_text.p)
+        slice_copy(software_text, a->result.software, sizeof a->result.software);
     if (em_address_usable(mapped))
         em_address_text(mapped, a->result.mapped_address);
 }
@@ -125,6 +136,12 @@ static void heard_datagram(struct em_attempt *a, const uint8_t *p, size_t n)
         em_ask_ignore(a, EM_VERDICT_PROTOCOL_ERROR, "an answer of %zu bytes was cut or damaged", n);
 }
 
+void em_ask_drop(struct em_attempt *a, size_t n)
+{
+    a->in_n -= n;
+    memmove(a->in, a->in + n, a->in_n);
+}
+
 /* Cuts the first message off the stream. False: more bytes are needed, or the attempt has ended. */
 static bool heard_from_stream(struct em_attempt *a)
 {
@@ -150,8 +167,7 @@ static bool heard_from_stream(struct em_attempt *a)
         return false;
     }
     heard_message(a, &m);
-    a->in_n -= (size_t)size;
-    memmove(a->in, a->in + size, a->in_n);
+    em_ask_drop(a, (size_t)size);
     return !a->ended;
 }
 
@@ -164,7 +180,7 @@ static void heard_bytes(struct em_attempt *a, const uint8_t *p, size_t n)
         a->in_n += some;
         p += some;
         n -= some;
-        while (a->in_n > 0 && heard_from_stream(a))
+        while (a->in_n > 0 && (a->kind->stream ? a->kind->stream(a) : heard_from_stream(a)))
             ;
     }
 }
@@ -173,10 +189,12 @@ void em_ask_heard(struct em_attempt *a, const uint8_t *p, size_t n)
 {
     if (a->ended)
         return;
-    if (!em_attempt_stream(a))
-        heard_datagram(a, p, n);
-    else
+    if (em_attempt_stream(a))
         heard_bytes(a, p, n);
+    else if (a->kind->datagram)
+        a->kind->datagram(a, p, n);
+    else
+        heard_datagram(a, p, n);
 }
 
 void em_ask_eof(struct em_attempt *a)

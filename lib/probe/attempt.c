@@ -286,7 +286,8 @@ static void on_data(void *arg, const uint8_t *p, size_t n, const struct em_addr 
 {
     struct em_attempt *a = arg;
 
-    (void)from;
+    if (!em_attempt_stream(a))
+        a->from = *from;
     a->result.received += n;
     em_ask_heard(a, p, n);
 }
@@ -303,6 +304,7 @@ void em_attempt_open(struct em_attempt *a)
     struct em_open how = { .transport = em_attempt_stream(a) ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP,
                            .tls = a->result.transport == EM_TRANSPORT_TLS ? &tls : NULL,
                            .remote = a->remote,
+                           .unconnected = a->kind->unconnected,
                            .source_ports = em_attempt_options(a)->source_ports };
 
     a->opened_us = em_attempt_now(a);
@@ -336,5 +338,6 @@ void em_attempt_fini(struct em_attempt *a)
     em_timer_free(a->resend);
     em_conn_close(a->conn, false);
     stun_auth_fini(&a->turn.auth);
+    msturn_auth_fini(&a->ms.auth);
     explicit_bzero(a, sizeof *a); /* the key of the credentials is in it */
 }

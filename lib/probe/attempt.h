@@ -14,6 +14,7 @@
 #define EM_PROBE_ATTEMPT_H
 
 #include "probe/probe_kind.h"
+#include "wire/msturn_auth.h"
 #include "wire/stun.h"
 #include "wire/stun_auth.h"
 
@@ -50,7 +51,9 @@ struct em_attempt {
     bool asking;
     int64_t asked_us;
     unsigned sends;
-    uint32_t answers; /* answers to requests of ours so far */
+    uint32_t answers;      /* answers to requests of ours so far */
+    struct em_addr ask_at; /* UDP, unconnected: where requests go; len 0: to remote */
+    struct em_addr from;   /* UDP: where the last datagram came from */
 
     /* what came (ask.c) */
     uint8_t in[EM_ANSWER_MAX]; /* TCP: the beginning of a message */
@@ -65,6 +68,13 @@ struct em_attempt {
         bool has_credentials;
         enum { EM_TURN_ASKING, EM_TURN_AUTHENTICATING, EM_TURN_RELEASING } step;
     } turn;
+
+    struct em_msturn { /* kind msturn (probe_msturn.c) */
+        struct msturn_auth auth;
+        uint8_t tid[MSTURN_TID_SIZE];
+        int64_t hello_us; /* TCP: when the pseudo-TLS hello was sent */
+        enum { EM_MSTURN_GREETING, EM_MSTURN_ASKING, EM_MSTURN_AUTHENTICATING, EM_MSTURN_RELEASING } step;
+    } ms;
 };
 
 /* attempt.c */
@@ -98,6 +108,10 @@ void em_ask_begin(struct em_attempt *a, struct buf *b, uint16_t method); /* a ne
 void em_ask(struct em_attempt *a, struct buf *b);                        /* adds the fingerprint and sends */
 void em_ask_answered(struct em_attempt *a,
                      const struct stun_msg *m); /* no more resending; times and texts are noted */
+/* The same for messages of another dialect: a request that is complete, what an answer told, bytes of the stream that are done with. */
+void em_ask_send(struct em_attempt *a, const struct buf *b);
+void em_ask_taken(struct em_attempt *a, const struct stun_addr *mapped, struct slice software_text);
+void em_ask_drop(struct em_attempt *a, size_t n);
 void em_ask_ignore(struct em_attempt *a, enum em_verdict wrong, const char *what, ...) EM_PRINTF(3, 4);
 void em_ask_stop(struct em_attempt *a);
 void em_ask_again(void *attempt); /* the resend timer */

@@ -25,6 +25,13 @@ struct em_probe_kind {
             *a); /* no answer will come any more. True: the kind knew a verdict and has ended. May be NULL */
     void (*abandon)(
         struct em_attempt *a); /* clean up at the server before the connection is closed. May be NULL */
+
+    /* A kind that does not speak STUN by RFC 8489 reads what comes itself; all NULL: ask.c does, and calls answer. */
+    void (*datagram)(struct em_attempt *a, const uint8_t *p, size_t n);
+    /* Cuts the first message off a->in (em_ask_drop). False: more bytes are needed, or the attempt has ended. */
+    bool (*stream)(struct em_attempt *a);
+    bool unconnected;     /* UDP: answers may come from another address than was asked */
+    uint16_t stream_port; /* default over TCP, if it is another one; 0: the same */
 };
 
 /* Ends with a row whose scheme is NULL. */
@@ -38,5 +45,10 @@ void em_turn_begin(struct em_attempt *a);
 void em_turn_answer(struct em_attempt *a, const struct stun_msg *m);
 bool em_turn_lost(struct em_attempt *a);
 void em_turn_abandon(struct em_attempt *a);
+void em_msturn_begin(struct em_attempt *a);
+void em_msturn_datagram(struct em_attempt *a, const uint8_t *p, size_t n);
+bool em_msturn_stream(struct em_attempt *a);
+bool em_msturn_lost(struct em_attempt *a);
+void em_msturn_abandon(struct em_attempt *a);
 
 #endif

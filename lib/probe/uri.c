@@ -112,6 +112,8 @@ static int unknown_scheme(const char *text, struct em_why *why)
 
 static int read_rest(struct slice rest, struct em_probe_uri *u, struct em_why *why)
 {
+    int err;
+
     if (slice_starts(rest, SLICE("//")))
         return em_fail(why, EM_ERR_INPUT, "%s: no // after %s:, the host follows at once", u->text,
                        u->kind->scheme);
@@ -124,7 +126,10 @@ static int read_rest(struct slice rest, struct em_probe_uri *u, struct em_why *w
                        u->text);
     if (u->port == 0)
         return em_fail(why, EM_ERR_INPUT, "%s: give the port, %s:%s:PORT", u->text, u->kind->scheme, u->host);
-    return read_query(rest, u, why);
+    err = read_query(rest, u, why);
+    if (err == 0 && !u->port_given && u->transport == EM_TRANSPORT_TCP && u->kind->stream_port)
+        u->port = u->kind->stream_port;
+    return err;
 }
 
 int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why)

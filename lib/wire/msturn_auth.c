@@ -5,10 +5,15 @@
 #include <string.h>
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "wire/hmac.h"
 
-enum { BLOCK = 64 }; /* RFC 3489 section 11.2.8: the text is filled up to whole blocks */
+enum {
+    BLOCK = 64, /* RFC 3489 section 11.2.8: the text is filled up to whole blocks */
+    MSTURN_CREDENTIAL_TEXT_MAX = 4 * ((MSTURN_USER_MAX + 2) / 3),
+};
+static const char base64_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* NIST SP 800-108 in counter mode, one round: counter, label, zero, context, length of the key in bits. */
 static bool key_sha256(struct stun_key *k, struct slice user, struct slice realm, struct slice nonce,
@@ -72,6 +77,43 @@ enum stun_integrity msturn_check_integrity(const struct msturn_msg *m, const str
         return STUN_INTEGRITY_WRONG;
     return CRYPTO_memcmp(sum, m->bytes + m->integrity_at + 4, n) == 0 ? STUN_INTEGRITY_RIGHT
                                                                       : STUN_INTEGRITY_WRONG;
+}
+
+/* Strict: whole groups of four, no blanks, padding only at the end. */
+static bool decode(struct slice text, uint8_t *to, size_t max, size_t *n)
+{
+    uint8_t bytes[3 * (MSTURN_CREDENTIAL_TEXT_MAX / 4)];
+    size_t pad = 0, size;
+    bool ok;
+
+    if (text.n == 0 || text.n % 4 != 0 || text.n > MSTURN_CREDENTIAL_TEXT_MAX)
+        return false;
+    while (pad < 2 && text.p[text.n - 1 - pad] == '=')
+        pad++;
+    for (size_t i = 0; i < text.n - pad; i++)
+        if (!memchr(base64_letters, text.p[i], sizeof base64_letters - 1))
+            return false;
+    ok = EVP_DecodeBlock(bytes, (const uint8_t *)text.p, (int)text.n) == (int)(text.n / 4 * 3);
+    size = text.n / 4 * 3 - pad;
+    ok = ok && size <= max;
+    if (ok) {
+        memcpy(to, bytes, size);
+        *n = size;
+    }
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    return ok;
+}
+
+bool msturn_credential(struct slice text, uint8_t *to, size_t max, size_t *n)
+{
+    if (slice_skip(&text, SLICE("base64:")))
+        return decode(text, to, max, n);
+    if (text.n > max)
+        return false;
+    if (text.n)
+        memcpy(to, text.p, text.n);
+    *n = text.n;
+    return true;
 }
 
 bool msturn_auth_init(struct msturn_auth *a, struct slice user, struct slice password, uint32_t version)

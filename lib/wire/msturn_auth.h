@@ -55,6 +55,10 @@ struct msturn_auth {
     const char *broken; /* a phrase, after STUN_AUTH_BROKEN */
 };
 
+/* A user name or password as people write it: its bytes; or, behind "base64:", base64, which is how MRAS gives both. False: longer than max, or
+ * no base64. */
+bool msturn_credential(struct slice text, uint8_t *to, size_t max, size_t *n) EM_MUST_CHECK;
+
 /* user of no bytes = no credentials. False: one of them is too long; there are then none. */
 bool msturn_auth_init(struct msturn_auth *a, struct slice user, struct slice password,
                       uint32_t version) EM_MUST_CHECK;

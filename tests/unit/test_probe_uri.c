@@ -20,8 +20,12 @@ START_TEST(good_uris)
         { "turn:[2001:db8::1]", "2001:db8::1", 3478, EM_TRANSPORT_UDP, EM_DIALECT_RFC },
         { "turn:edge_1.example.com?transport=udp", "edge_1.example.com", 3478, EM_TRANSPORT_UDP,
           EM_DIALECT_RFC },
-        { "tcp:localhost:50000", "localhost", 50000, EM_TRANSPORT_TCP, EM_DIALECT_NONE },
-        { "udp:[::1]:1", "::1", 1, EM_TRANSPORT_UDP, EM_DIALECT_NONE },
+        { "tcp:localhost:50000", "localhost", 50000, EM_TRANSPORT_TCP, EM_DIALECT_RFC },
+        { "udp:[::1]:1", "::1", 1, EM_TRANSPORT_UDP, EM_DIALECT_RFC },
+        { "msturn:edge", "edge", 3478, EM_TRANSPORT_UDP, EM_DIALECT_MS },
+        { "msturn:edge?transport=tcp", "edge", 443, EM_TRANSPORT_TCP, EM_DIALECT_MS },
+        { "MSTURN:[::1]:444?transport=TCP", "::1", 444, EM_TRANSPORT_TCP, EM_DIALECT_MS },
+        { "msturn:edge:444?transport=udp", "edge", 444, EM_TRANSPORT_UDP, EM_DIALECT_MS },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -77,7 +81,8 @@ START_TEST(bad_uris)
         { "turns:edge?transport=sctp", EM_ERR_INPUT, "udp or tcp" },
         { "stuns:edge?x=1", EM_ERR_INPUT, "only ?transport=tcp" },
         { "turns://edge", EM_ERR_INPUT, "no //" },
-        { "msturn:edge:443?transport=tcp", EM_ERR_UNSUPPORTED, "not in this version" },
+        { "msturn:edge?transport=tls", EM_ERR_INPUT, "transport must be udp or tcp" },
+        { "msturn://edge", EM_ERR_INPUT, "no //" },
         { "relay:edge", EM_ERR_UNSUPPORTED, "not in this version" },
     };
 

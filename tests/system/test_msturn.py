@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real `edgemedia probe msturn:...` against a relay that was written apart from it (msturn_server.py), over UDP and TCP: without credentials,
+with right and wrong ones, with those of MRAS, over IPv6, and against every misbehaviour of that relay."""
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
+import tap  # noqa: E402
+from msturn_server import MISBEHAVIOURS, Relay  # noqa: E402
+
+BOTH = ("udp", "tcp")
+TOKEN = bytes.fromhex("02000024") + bytes(range(200, 252))  # as MRAS gives it: binary, 56 bytes
+
+
+def probe(relay, transport, user=None, password=None, timeout="5", host=None):
+    """The one result, with `exit` and `seconds`."""
+    command = [f"{BUILD}/edgemedia", "probe", "--json", "--timeout", timeout]
+    with tempfile.NamedTemporaryFile("w", prefix="em-password-", encoding="utf-8") as f:
+        if user:
+            f.write(f"{password}\n")
+            f.flush()
+            command += ["--user", user, "--password-file", f.name]
+        start = time.monotonic()
+        done = subprocess.run([*command, f"msturn:{host or relay.host}:{relay.port}?transport={transport}"], capture_output=True, text=True,
+                              timeout=30, check=False)
+    assert done.stderr == "", done.stderr
+    result, = [json.loads(line) for line in done.stdout.splitlines()]
+    assert result["dialect"] == "ms" and result["transport"] == transport, result
+    return {**result, "exit": done.returncode, "seconds": time.monotonic() - start}
+
+
+def check_phases(result, transport, *phases):
+    assert set(result["phases"]) == {*phases, *(("connect_us", "tls_us") if transport == "tcp" else ())}, result
+
+
+def test_without_credentials():
+    for transport in BOTH:
+        with Relay() as relay:
+            r = probe(relay, transport)
+        assert r["verdict"] == "ok" and r["exit"] == 0 and "401" in r["reason"], r
+        assert r["mapped_address"].startswith("127.0.0.1:") and r["relayed_address"] is None, r
+        check_phases(r, transport, "stun_us")
+        assert [h["attributes"] for h in relay.history] == [[0x000F, 0x8008]], relay.history
+
+
+def check_allocation(transport, name="user1", word="pass", **how):
+    with Relay(**how) as relay:
+        r = probe(relay, transport, name, word)
+        assert r["verdict"] == "ok" and r["exit"] == 0 and "released again" in r["reason"], r
+        assert r["relayed_address"] == "127.0.0.1:50123" and r["software"] == "7.0.1.2.3", r
+        check_phases(r, transport, "stun_us", "allocate_us")
+        assert not relay.allocations, relay.allocations
+    assert [(h["signed"], h["lifetime"]) for h in relay.history] == [(False, None), (True, None), (True, 0)], relay.history
+
+
+def test_allocation_made_and_released():
+    for transport in BOTH:
+        check_allocation(transport)
+
+
+def test_relay_of_a_newer_version_gets_sha_1_as_announced():
+    for transport in BOTH:
+        check_allocation(transport, version=6)
+
+
+def test_credentials_as_mras_gives_them():
+    secret = b"\x00\xffsecret\x80"
+    text = ["base64:" + base64.b64encode(x).decode() for x in (TOKEN, secret)]
+    for transport in BOTH:
+        check_allocation(transport, *text, user=TOKEN, password=secret)
+
+
+def test_wrong_credentials():
+    for transport in BOTH:
+        for user, password in (("user1", "other"), ("user2", "pass"), ("üser", "pässwörd")):
+            with Relay() as relay:
+                r = probe(relay, transport, user, password)
+            assert r["verdict"] == "auth-failed" and r["exit"] == 1 and r["relayed_address"] is None, r
+
+
+def test_credentials_that_are_no_base64():
+    with Relay() as relay:
+        r = probe(relay, "udp", "base64:AA=A", "pass")
+    assert r["verdict"] == "error" and "base64" in r["reason"] and not relay.history, r
+
+
+def test_ipv6():
+    for transport in BOTH:
+        with Relay("::1") as relay:
+            r = probe(relay, transport, "user1", "pass", host="[::1]")
+        assert r["verdict"] == "ok" and r["relayed_address"] == "[::1]:50123", r
+
+
+def test_the_next_request_goes_where_the_challenge_says():
+    """Over UDP to the relay's own address; the answer may come from there."""
+    with Relay() as own, Relay(alternate=("127.0.0.1", own.port)) as shared:
+        own.nonces = shared.nonces
+        r = probe(shared, "udp", "user1", "pass")
+        assert r["verdict"] == "ok" and r["relayed_address"] == "127.0.0.1:50123", r
+        assert len(shared.history) == 1 and len(own.history) == 2, (shared.history, own.history)
+
+
+# kind: (udp without, udp with, tcp without, tcp with credentials); None: the misbehaviour is not seen there
+WANT = {
+    "wrong-id": ("filtered", "filtered", "protocol-error", "protocol-error"),
+    "huge": ("ok", "ok", "protocol-error", "protocol-error"),
+    "stale": ("ok", "protocol-error") * 2,
+    "redirect": ("degraded", "degraded") * 2,
+    "refuse": ("ok", "auth-failed") * 2,
+    "no-nonce": ("protocol-error", "protocol-error") * 2,
+    "bad-integrity": ("ok", "protocol-error") * 2,
+    "no-integrity": ("ok", "protocol-error") * 2,
+    "keep": ("ok", "degraded") * 2,
+    "cut": ("protocol-error", "protocol-error") * 2,
+    "mute": ("filtered", "filtered", "silent", "silent"),
+    "mute-hello": (None, None, "silent", "silent"),
+    "drip": (None, None, "protocol-error", "protocol-error"),
+    "alert": (None, None, "intercepted", "intercepted"),
+    "split-hello": (None, None, "mangled", "mangled"),
+    "no-hello": (None, None, "protocol-error", "protocol-error"),
+    "http": (None, None, "intercepted", "intercepted"),
+    "standard": ("protocol-error", "protocol-error") * 2,
+    "quota": ("ok", "degraded") * 2,
+}
+
+
+def check_misbehaviour(kind):
+    for i, want in enumerate(WANT[kind]):
+        if want is None:
+            continue
+        with Relay(misbehave=kind) as relay:
+            r = probe(relay, BOTH[i // 2], *(("user1", "pass") if i % 2 else ()), timeout="0.7")
+        assert r["verdict"] == want, (kind, BOTH[i // 2], i % 2, r)
+        assert r["exit"] == (0 if want in ("ok", "degraded") else 1) and r["seconds"] < 2.5, (kind, r)
+        assert all(" " <= c < "\x7f" for c in r["reason"]), r
+
+
+def test_every_misbehaviour_is_listed():
+    assert set(WANT) == set(MISBEHAVIOURS), set(WANT) ^ set(MISBEHAVIOURS)
+
+
+for name in WANT:
+    globals()[f"test_a_relay_that_misbehaves_{name}"] = lambda kind=name: check_misbehaviour(kind)
+
+if __name__ == "__main__":
+    tap.run(globals())
