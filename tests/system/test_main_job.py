@@ -18,15 +18,14 @@ import tap  # noqa: E402
 from edgemediad import Daemon, free_port, sanitized, wait_for  # noqa: E402
 from private_snmpd import Snmpd, end_with_parent  # noqa: E402
 from snmpv2c import Manager, oid  # noqa: E402
-from whole import (BACK_S, METRICS, TOTALS, V3, Snmp, Whole, dead_udp, edgemedia, end, measure, metrics, of_session,  # noqa: E402
-                   rss, silent_tcp, tools)
+from whole import (BACK_S, METRICS, TOTALS, V3, Meter, Snmp, Whole, dead_udp, edgemedia, end, measure, metrics, of_session,  # noqa: E402
+                   rss, silent_tcp, tools, worst_of_runs)
 
 SLOW = 10 if sanitized() else 1
 STALL_S = 0.05 * SLOW
 LATE_S = 0.1 * (5 if sanitized() else 1)
 RSS_MAX = 16 << 20
 CHECKS = 500
-ATTEMPTS = 3  # other programs of this machine can only make a latency worse
 OK, CRITICAL = 0, 2
 INFORMATION = (51004, 51007)  # codes that are reported without a failure; the daemon counts them and does not list them
 NUMBERS = {"ok": 1, "degraded": 2, "refused": 3, "filtered": 4}  # of the verdicts, in the MIB
@@ -38,15 +37,21 @@ def note(text):
     print(f"# {text}", flush=True)
 
 
-def attempts(what, bound_s, once):
-    """once() returns seconds; the best of a few must be within the bound."""
-    best = None
-    for _ in range(ATTEMPTS):
-        found = once()
-        best = found if best is None else min(best, found)
-        if best <= bound_s:
-            return
-    raise AssertionError(f"{what}: {best * 1000:.1f} ms, at most {bound_s * 1000:.0f} ms are allowed")
+def bystander():
+    """Asked beside the daemon that is measured: one that has next to nothing to do. When it is late, the machine is busy with other things."""
+    return whole.daemon.get("/healthz", "web")
+
+
+def watched(run):
+    """(what run() came to, how late a bystander was meanwhile)"""
+    meter = Meter(bystander)
+    meter.start()
+    try:
+        found = run()
+    finally:
+        meter.over.set()
+        meter.join(30)
+    return found, meter.worst() if meter.seconds else 0.0
 
 
 # --- counting -----------------------------------------------------------------------------------------------------------------------
@@ -202,15 +207,18 @@ def test_rows_are_back_after_a_restart_of_snmpd():
 def test_probes_and_metrics_go_on_while_snmpd_is_stopped():
     def once():
         assert whole.daemon.get("/metrics", "web")[0] == 200
-        meter, = measure(3, lambda: whole.daemon.get("/metrics", "web"))
+        with tempfile.TemporaryDirectory(prefix="em-beside-") as d, Daemon(d) as beside:
+            beside.start(preexec_fn=end_with_parent)
+            meter, noise = measure(3, lambda: whole.daemon.get("/metrics", "web"), lambda: beside.get("/metrics", "web"))
         note(f"/metrics while snmpd is stopped: {meter}")
-        return meter.worst()
+        return meter.worst(), noise.worst()
 
     before = whole.probes()
     whole.snmpd.pause()
+    why = None
     try:
         stopped = time.monotonic()
-        attempts("/metrics", STALL_S, once)
+        why = worst_of_runs("/metrics while snmpd is stopped", STALL_S, once)
         whole.fail("while snmpd is stopped")
         wait_for("that failure", lambda: whole.counted() == whole.true_totals(), BACK_S)
         wait_for("three more probes of every check", lambda: all(n >= before[name] + 3 for name, n in whole.probes().items()), 20)
@@ -221,6 +229,7 @@ def test_probes_and_metrics_go_on_while_snmpd_is_stopped():
     wait_for("newer rows", lambda: sum(map(int, whole.snmp.column(12, 15).values())) > now, BACK_S)
     note(f"rows go on {time.monotonic() - begin:.1f} s later")
     whole.wait_for_truth()
+    return why
 
 
 # --- 500 checks due at once ---------------------------------------------------------------------------------------------------------
@@ -238,7 +247,7 @@ def held_back(daemon, seconds):
 
 
 def stall_by(daemon, manager):
-    """The seconds by which 500 checks at once make /healthz and SNMP GET slower than at rest."""
+    """The seconds by which 500 checks at once make /healthz and SNMP GET slower than at rest; and the bystander's."""
     asks = (lambda: daemon.get("/healthz", "web"), lambda: manager.get(oid("1.3.6.1.4.1.8072.9999.9999.23.1.1.1.0")))
     idle = stall_by.idle = stall_by.idle or measure(2, *asks)
     if not daemon.status()["checks"]:
@@ -247,14 +256,14 @@ def stall_by(daemon, manager):
         wait_for("all checks", lambda: all(row["probes"] for row in daemon.status()["checks"]), 15 * SLOW)
     before = sum(row["probes"] for row in daemon.status()["checks"])
     held_back(daemon, 1.5)
-    busy = measure(2.5, *asks)
+    *busy, noise = measure(2.5, *asks, bystander)
     status = daemon.status()
     verdicts = {row["verdict"] for row in status["checks"]}
     assert len(status["checks"]) == CHECKS and verdicts == {"filtered", "refused"}, verdicts
     assert sum(row["probes"] for row in status["checks"]) >= before + CHECKS
     for name, rest, load in zip(("/healthz", "SNMP GET"), idle, busy):
         note(f"{name}: at rest {rest}; with {CHECKS} checks due at once {load}")
-    return max(load.worst() - rest.median() for rest, load in zip(idle, busy))
+    return max(load.worst() - rest.median() for rest, load in zip(idle, busy)), noise.worst()
 
 
 def test_500_checks_due_at_once_stall_neither_snmp_nor_http():
@@ -267,7 +276,7 @@ def test_500_checks_due_at_once_stall_neither_snmp_nor_http():
             with Daemon(d, agentx_address=snmpd.agentx, concurrent_probes=CHECKS) as daemon:
                 daemon.start(preexec_fn=end_with_parent)
                 wait_for("its objects", lambda: Snmp(snmpd.port).number("1.1.0") == 0, BACK_S)
-                attempts("worse than the median at rest", STALL_S, lambda: stall_by(daemon, manager))
+                return worst_of_runs("worse than the median at rest", STALL_S, lambda: stall_by(daemon, manager))
         finally:
             manager.close()
             snmpd.close()
@@ -282,21 +291,25 @@ def test_a_dead_address_ends_at_its_timeout():
     for s in waiting:  # with its queue full a port does not answer handshakes
         s.setblocking(False)
         s.connect_ex(full.getsockname())
+    name_server = f"127.0.0.1:{dead.getsockname()[1]}"  # takes questions and never answers
     port = {"dead": dead.getsockname()[1], "silent": silent.getsockname()[1], "full": full.getsockname()[1]}
     cases = ((f"udp:127.0.0.1:{port['dead']}", "filtered"), (f"turn:127.0.0.1:{port['dead']}", "filtered"),
-             (f"tcp:127.0.0.1:{port['full']}", "filtered"), (f"tcp:127.0.0.1:{port['silent']}", "silent"))
+             (f"tcp:127.0.0.1:{port['full']}", "filtered"), (f"tcp:127.0.0.1:{port['silent']}", "silent"),
+             ("stun:edge.example.com:3478", "dns-failed"))
+    why = None
     for uris, verdict in (*(((uri,), verdict) for uri, verdict in cases), ((cases[0][0],) * 250, "filtered")):
-        def once():
+        def command():
             begin = time.monotonic()
-            done = edgemedia("probe", "--json", "--timeout", "1", *uris)
+            done = edgemedia("probe", "--json", "--timeout", "1", "--name-server", name_server, *uris)
             late = time.monotonic() - begin - 1
             assert done.returncode == 1 and {json.loads(line)["verdict"] for line in done.stdout.splitlines()} == {verdict}, done
             assert done.stdout.count("\n") == len(uris) and late >= 0, (late, done)
-            note(f"{len(uris)} x {uris[0]} {verdict}: {late * 1000:.0f} ms after its timeout of 1 s, start and end of the command included")
             return late
-        attempts(uris[0], LATE_S, once)
+        why = worst_of_runs(f"{len(uris)} x {uris[0]} {verdict} after its timeout, the command's start and end included", LATE_S,
+                            lambda: watched(command)) or why
     for s in (dead, silent, full, *waiting):
         s.close()
+    return why
 
 
 class Listener(threading.Thread):
@@ -347,7 +360,7 @@ def latest_end(listener):
 def test_500_checks_due_at_once_end_at_their_timeout():
     listener = Listener()
     listener.start()
-    attempts("later than the timeout", LATE_S, lambda: latest_end(listener))
+    return worst_of_runs("later than the timeout", LATE_S, lambda: watched(lambda: latest_end(listener)), 2)
 
 
 # --- memory, and the end ------------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ METRICS = {"code_23": "code23_failures", "tcp_nat_check": "tcp_nat_check_failure
 V2 = ["-v2c", "-c", "public"]
 V3 = ["-v3", "-l", "authPriv", "-u", "monitor", "-a", "SHA", "-A", "auth-secret", "-x", "AES", "-X", "priv-secret"]
 V3_USER = "createUser monitor SHA auth-secret AES priv-secret\nrouser monitor authPriv\n"
+RUNS, TRIES = 3, 12
 NOTHING = "No Such"  # what the tools print in place of a value
 
 
@@ -182,6 +183,26 @@ def measure(seconds, *asks):
         if m.failure or not m.seconds:
             raise AssertionError(f"no answer: {m.failure}")
     return meters
+
+
+def worst_of_runs(what, bound_s, once, runs=RUNS):
+    """once() returns the seconds that were found, and those that a bystander was late by at the same time. The worst of the runs must be
+    within the bound; a run in which the bystander was late by half the bound or more tells nothing, and is done again."""
+    found = []
+    for _ in range(TRIES):
+        seconds, noise = once()
+        if seconds > bound_s and noise >= bound_s / 2:
+            print(f"# {what}: {seconds * 1000:.1f} ms does not count, a bystander was late by {noise * 1000:.1f} ms", flush=True)
+            continue
+        found.append(seconds)
+        if seconds > bound_s or len(found) == runs:
+            break
+    if not found:
+        return f"this machine is too busy to tell: {what}"
+    worst = max(found)
+    print(f"# {what}: worst of {len(found)} runs {worst * 1000:.1f} ms, {bound_s * 1000:.0f} ms are allowed", flush=True)
+    assert worst <= bound_s, f"{what}: {worst * 1000:.1f} ms, at most {bound_s * 1000:.0f} ms are allowed"
+    return None
 
 
 class Whole:
