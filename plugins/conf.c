@@ -16,7 +16,8 @@
         name, letter, EM_OPT_##kind, meta, initial, 0, 0, offsetof(struct conf, member), help                \
     }
 static const struct em_opt options[] = {
-    O("mode", 'm', TEXT, "MODE", "all", mode_name, "code23, tcp-nat, failures, ports, sources or all"),
+    O("mode", 'm', TEXT, "MODE", "all", mode_name,
+      "code23, tcp-nat, failures, ports, sources, findings or all"),
     O("hostname", 'H', TEXT, "HOST", NULL, host, "Ask the daemon on HOST over SNMP"),
     { "port", 'p', EM_OPT_UINT, "PORT", "161", 1, 65535, offsetof(struct conf, port), "SNMP port" },
     O("socket", 'S', TEXT, "PATH", NULL, socket, "Ask the daemon on this machine by its control socket"),

@@ -9,17 +9,21 @@
 const char *const fact_check_fields[] = { "edge_name", "name",   "uri",        "address", "verdict",
                                           "reason",    "rtt_us", "probe_time", NULL };
 const char *const fact_source_fields[] = { "name", "state", "error", "lag_bytes", "malformed", NULL };
+const char *const fact_finding_fields[] = { "kind", "severity", "edge", "text", "advice", "since", NULL };
 const char *const fact_daemon_fields[] = { "version", "snapshot_time", NULL };
 
 void facts_init(struct facts *f)
 {
-    *f = (struct facts) { .checks.table = EM_T_CHECK, .sources.table = EM_T_SOURCE };
+    *f = (struct facts) { .checks.table = EM_T_CHECK,
+                          .sources.table = EM_T_SOURCE,
+                          .findings.table = EM_T_FINDING };
 }
 
 void facts_fini(struct facts *f)
 {
     free(f->checks.rows);
     free(f->sources.rows);
+    free(f->findings.rows);
     facts_init(f);
 }
 

@@ -20,11 +20,12 @@ struct fact_rows {
 };
 
 struct facts {
-    bool have_calls, have_windows, have_checks, have_sources; /* calls: totals */
+    bool have_calls, have_windows, have_checks, have_sources, have_findings; /* calls: totals */
     struct em_totals totals;
     struct em_windows windows;
     struct em_daemon daemon;
-    struct fact_rows checks, sources; /* em_check_row, em_source_row; in the order of their index */
+    struct fact_rows checks, sources,
+        findings; /* em_check_row, em_source_row, em_finding_row; in the order of their index */
     char
         origin[EM_URI_MAX]; /* what the numbers are from, for state files and details: "snmp 192.0.2.1:161" */
 };
@@ -47,6 +48,10 @@ static inline const struct em_source_row *fact_source(const struct facts *f, siz
 {
     return fact_row(&f->sources, i);
 }
+static inline const struct em_finding_row *fact_finding(const struct facts *f, size_t i)
+{
+    return fact_row(&f->findings, i);
+}
 
 /* Writes one cell; the value is cut to the member's size. Text is copied up to its first NUL. */
 void fact_set_number(const struct em_field *f, void *row, uint64_t v);
@@ -55,6 +60,7 @@ void fact_set_text(const struct em_field *f, void *row, const char *p, size_t n)
 
 /* The fields that are fetched of each table, by their JSON names; NULL ends a list. What judging uses, and no more: over AgentX
  * each cell costs a round trip between snmpd and the daemon. */
-extern const char *const fact_check_fields[], *const fact_source_fields[], *const fact_daemon_fields[];
+extern const char *const fact_check_fields[], *const fact_source_fields[], *const fact_finding_fields[],
+                                                                               *const fact_daemon_fields[];
 
 #endif

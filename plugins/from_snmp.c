@@ -329,9 +329,12 @@ int source_snmp(const struct conf *c, struct facts *f, struct em_why *why)
         err = walk(&s, &f->checks, fact_check_fields, why);
     if (err == 0 && mode->sources)
         err = walk(&s, &f->sources, fact_source_fields, why);
+    if (err == 0 && mode->findings)
+        err = walk(&s, &f->findings, fact_finding_fields, why);
     snmp_session_close(&s);
     f->have_calls = f->have_windows = mode->calls;
     f->have_checks = mode->checks;
     f->have_sources = mode->sources;
+    f->have_findings = mode->findings;
     return err;
 }

@@ -214,6 +214,8 @@ void judge(const struct conf *c, const struct facts *f, const struct history *hi
         judge_checks(c, f, r);
     if (f->have_sources)
         judge_sources(c, f, r);
+    if (f->have_findings)
+        judge_findings(c, f, r);
     judge_age(c, f, now_us, r);
     if (c->verbose >= 2 && f->daemon.version[0])
         report_detail(r, "from %s, edgemediad %s", f->origin, f->daemon.version);

@@ -17,6 +17,7 @@ void judge_calls(const struct conf *c, const struct facts *f, const struct histo
                  struct report *r);
 void judge_checks(const struct conf *c, const struct facts *f, struct report *r);
 void judge_sources(const struct conf *c, const struct facts *f, struct report *r);
+void judge_findings(const struct conf *c, const struct facts *f, struct report *r);
 
 /* The state that a verdict stands for. */
 enum state judge_verdict(uint32_t verdict);

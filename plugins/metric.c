@@ -24,6 +24,7 @@ const struct metric_def metric_defs[METRIC_COUNT] = {
     [METRIC_DOWN] = { .name = "down" },
     [METRIC_RTT] = { .name = "rtt" },
     [METRIC_LAG] = { .name = "lag" },
+    [METRIC_FINDINGS] = { .name = "findings" },
 };
 
 const struct window_def window_defs[WINDOW_COUNT] = { { "5m", "in 5 minutes" },
@@ -40,7 +41,9 @@ const struct mode_def mode_defs[MODE_COUNT] = {
     [MODE_FAILURES] = { "failures", METRIC_FAILURES, ALL_CALLS, .calls = true },
     [MODE_PORTS] = { "ports", METRIC_DOWN, BIT(METRIC_DOWN) | BIT(METRIC_RTT), .checks = true },
     [MODE_SOURCES] = { "sources", METRIC_LAG, BIT(METRIC_LAG), .sources = true },
-    [MODE_ALL] = { "all", -1, BIT(METRIC_COUNT) - 1, true, true, true },
+    [MODE_FINDINGS] = { "findings", METRIC_FINDINGS, BIT(METRIC_FINDINGS), .findings = true },
+    [MODE_ALL] = { "all", -1, (BIT(METRIC_COUNT) - 1) & ~BIT(METRIC_FINDINGS), .calls = true, .checks = true,
+                   .sources = true },
 };
 
 void metric_names(uint32_t set, struct buf *to)

@@ -19,6 +19,7 @@ enum metric {
     METRIC_DOWN, /* the first one that does not count calls */
     METRIC_RTT,
     METRIC_LAG,
+    METRIC_FINDINGS,
     METRIC_COUNT
 };
 enum { CALL_METRICS = METRIC_DOWN }; /* metrics below it count calls */
@@ -38,14 +39,23 @@ struct window_def {
 };
 extern const struct window_def window_defs[WINDOW_COUNT];
 
-enum mode { MODE_CODE_23, MODE_TCP_NAT, MODE_FAILURES, MODE_PORTS, MODE_SOURCES, MODE_ALL, MODE_COUNT };
+enum mode {
+    MODE_CODE_23,
+    MODE_TCP_NAT,
+    MODE_FAILURES,
+    MODE_PORTS,
+    MODE_SOURCES,
+    MODE_FINDINGS,
+    MODE_ALL,
+    MODE_COUNT
+};
 
 #define BIT(n) (1u << (n))
 struct mode_def {
     const char *name;
-    int plain;                   /* the metric that a threshold without a name is for; -1: it must be named */
-    uint32_t judged;             /* set of metrics with BIT() */
-    bool calls, checks, sources; /* what must be fetched */
+    int plain;       /* the metric that a threshold without a name is for; -1: it must be named */
+    uint32_t judged; /* set of metrics with BIT() */
+    bool calls, checks, sources, findings; /* what must be fetched */
 };
 extern const struct mode_def mode_defs[MODE_COUNT];
 

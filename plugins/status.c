@@ -152,7 +152,10 @@ static int read_root(json_object *root, const struct mode_def *mode, struct fact
         return err;
     if (mode->sources && (err = read_rows(root, &f->sources, fact_source_fields, why)) < 0)
         return err;
+    if (mode->findings && (err = read_rows(root, &f->findings, fact_finding_fields, why)) < 0)
+        return err;
     f->have_calls = f->have_windows = mode->calls;
+    f->have_findings = mode->findings;
     f->have_checks = mode->checks;
     f->have_sources = mode->sources;
     return 0;

@@ -420,7 +420,7 @@ START_TEST(command_lines_refused)
         "-H h -4 -6",
         "-H h operand",
         "-H h --total --state f",
-        "-H h -m findings",
+        "-H h -m opinions",
         "-H h -m CODE23",
         "-H h --window 2h",
         "-H h --timeout-result maybe",
