@@ -89,7 +89,8 @@ static struct em_store *ask_store(void *arg)
 static size_t ask_reasons(void *arg, const char *reason[EM_WEB_REASONS_MAX])
 {
     struct daemon *d = arg;
-    const char *const all[] = { d->store_failure, d->reload_failure, em_state_failure(d->state) };
+    const char *store = d->store_failure[0] ? d->store_failure : em_feeds_failure(d->feeds);
+    const char *const all[] = { store, d->reload_failure, em_state_failure(d->state) };
     size_t n = 0;
 
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)

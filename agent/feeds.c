@@ -122,6 +122,14 @@ void em_feeds_commit(struct em_feeds_plan *plan)
     f->changed(f->arg);
 }
 
+const char *em_feeds_failure(const struct em_feeds *f)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->feed[i].trace && *em_trace_failure(f->feed[i].trace))
+            return em_trace_failure(f->feed[i].trace);
+    return "";
+}
+
 size_t em_feeds_count(const struct em_feeds *f)
 {
     return f->n;

@@ -21,6 +21,9 @@ int em_feeds_prepare(struct em_feeds *f, const struct em_conf *conf, struct em_f
 void em_feeds_commit(struct em_feeds_plan *plan);
 void em_feeds_discard(struct em_feeds_plan *plan); /* NULL is fine */
 
+/* Why a source does not read on although its files can be read: the database; "": none has that. */
+const char *em_feeds_failure(const struct em_feeds *f);
+
 size_t em_feeds_count(const struct em_feeds *f);
 void em_feeds_fill(const struct em_feeds *f,
                    struct em_snapshot *s); /* also the daemon group's counts of sources */

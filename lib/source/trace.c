@@ -344,6 +344,11 @@ static void fill_location(const struct em_trace *t, struct em_source_row *row)
     (void)buf_str(&b);
 }
 
+const char *em_trace_failure(const struct em_trace *t)
+{
+    return t->failed ? t->why.text : "";
+}
+
 void em_trace_row(const struct em_trace *t, struct em_source_row *row)
 {
     size_t n[TRACE_UNREADABLE + 1] = { 0 };

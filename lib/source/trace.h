@@ -31,6 +31,9 @@ int em_trace_start(struct em_net *net, struct em_store *store, uint32_t source,
                    struct em_trace **trace, struct em_why *why) EM_MUST_CHECK;
 void em_trace_stop(struct em_trace *t); /* NULL is fine */
 
+/* Why reading has stopped until the database can be written again; "": it goes on. */
+const char *em_trace_failure(const struct em_trace *t);
+
 /* Fills state, error, files, lag, location of the row; the counters come from the store. */
 void em_trace_row(const struct em_trace *t, struct em_source_row *row);
 
