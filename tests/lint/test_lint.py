@@ -125,7 +125,7 @@ def lint_includes():
 
 
 def lint_headers():
-    flags = run("make", "-s", "-C", BUILD, "print-flags").stdout.split()
+    flags = run("make", "-s", "--no-print-directory", "-C", BUILD, "print-flags").stdout.split()
 
     def compiles(path):
         done = subprocess.run([*flags, "-x", "c", "-fsyntax-only", "-w", os.path.join(SRC, path)], cwd=BUILD, capture_output=True,

@@ -3,6 +3,7 @@
 """./quickstart on the build under test: shows the main job, ends when asked to, and leaves neither a process nor a file behind."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,30 @@ def test_without_base_mibs_numbers_are_shown():
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0 and "by numbers" in out and '"turn-udp"' in out, f"{out}\n{err}"
         check_nothing_left(process, directory)
+
+
+def test_a_checkout_is_shared_by_users():
+    """What one user built is in nobody's way: another one builds beside it, and is told when the sources cannot be prepared."""
+    with tempfile.TemporaryDirectory(prefix="emq", dir="/tmp") as checkout:
+        os.chmod(checkout, 0o755)
+        os.mkdir(f"{checkout}/tests")
+        shutil.copy(f"{SRC}/tests/build", f"{checkout}/tests/build")
+
+        def ask(*words, prefix=()):
+            return subprocess.run([*prefix, f"{checkout}/tests/build", *words], capture_output=True, text=True, check=False, timeout=20)
+
+        assert ask("--where").stdout.strip() == f"{checkout}/build"
+        os.mkdir(f"{checkout}/build")
+        assert ask("--where").stdout.strip() == f"{checkout}/build"
+        if os.geteuid() == 0:  # the other way round, somebody else than the owner of build/
+            stranger = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+            assert ask("--where", prefix=stranger).stdout.strip() == f"{checkout}/build-nobody"
+            got = ask(f"{checkout}/build-nobody/x", prefix=stranger)
+            assert got.returncode == 1 and "cannot be written by nobody" in got.stderr and "sudo chown" in got.stderr, got
+            os.mkdir(f"{checkout}/build-nobody")
+            os.chmod(f"{checkout}/build-nobody", 0o777)
+            got = ask(f"{checkout}/build-nobody/x", prefix=stranger)
+            assert got.returncode == 1 and "belongs to root" in got.stderr, got
 
 
 def test_usage():

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The configuration file: what is understood, and that every error is told once, at its line, all in one run. */
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -325,9 +326,18 @@ START_TEST(rows_are_consistent)
 }
 END_TEST
 
+static int remove_one(const char *path, const struct stat *at, int kind, struct FTW *where)
+{
+    (void)at;
+    (void)kind;
+    (void)where;
+    return remove(path);
+}
+
 int main(void)
 {
     TCase *t = em_case("conf");
+    int status;
 
     if (!mkdtemp(dir) || chdir(dir) != 0)
         return EXIT_FAILURE;
@@ -338,5 +348,7 @@ int main(void)
     tcase_add_test(t, unreadable_files_are_told);
     tcase_add_test(t, damage_is_survived);
     tcase_add_test(t, rows_are_consistent);
-    return em_run();
+    status = em_run();
+    nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return status;
 }
