@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "probe/sharing.h"
+#include "wire/msice.h"
 #include "wire/stun.h"
 #include "wire/stun_auth.h"
 
@@ -114,10 +115,30 @@ static bool wants_token(const struct stun_msg *m)
     return false;
 }
 
+/* What is Microsoft's in a request ([MS-ICE2]): its answer is in kind. */
+struct dialect {
+    uint32_t version; /* 0: it is standard STUN */
+    bool integrity;   /* by the rule of versions up to 2 */
+};
+
+static struct slice key_text(const struct em_responder *r)
+{
+    return (struct slice) { (const char *)r->key.bytes, r->key.n };
+}
+
+/* Whether whoever asks knows our key, if we have one; sets the rule by which the request is signed. */
+static bool knows_key(const struct em_responder *r, const struct stun_msg *m, struct dialect *ice)
+{
+    if (r->key.n == 0 || stun_check_integrity(m, &r->key) == STUN_INTEGRITY_RIGHT)
+        return true;
+    ice->integrity = ice->version != 0 && msice_check_integrity(m, key_text(r)) == STUN_INTEGRITY_RIGHT;
+    return ice->integrity;
+}
+
 /* Success with what we saw; or, when the request has attributes that must be understood and are not, error 420 that lists them (RFC 8489
  * section 6.3.1). extra: also what may be left out. */
-static void compose(const struct em_responder *r, const struct stun_msg *m, const struct em_addr *from,
-                    bool extra, struct buf *b)
+static void compose(const struct em_responder *r, const struct stun_msg *m, const struct dialect *ice,
+                    const struct em_addr *from, bool extra, struct buf *b)
 {
     struct stun_addr mapped = seen_as(from);
     uint64_t token = source_id(r, from);
@@ -133,9 +154,15 @@ static void compose(const struct em_responder *r, const struct stun_msg *m, cons
     }
     if (extra)
         stun_put_text(b, STUN_ATTR_SOFTWARE, SLICE("edgemedia"));
-    if (r->key.n > 0)
+    if (ice->version)
+        stun_put_u32(b, MSICE_ATTR_IMPLEMENTATION_VERSION, MSICE_VERSION_OURS);
+    if (r->key.n > 0 && ice->integrity)
+        msice_put_integrity(b, key_text(r)); /* the fingerprint that it counts follows */
+    else if (r->key.n > 0)
         stun_put_integrity(b, &r->key, m->integrity256_at > 0);
-    if (m->fingerprint_present)
+    if (m->fingerprint_legacy)
+        stun_put_fingerprint_legacy(b);
+    else if (m->fingerprint_present || ice->integrity)
         stun_put_fingerprint(b);
 }
 
@@ -146,15 +173,19 @@ static bool answer(const struct em_responder *r, const uint8_t *p, size_t n, con
                    struct buf *b)
 {
     struct stun_msg m;
+    struct msice_msg ms;
+    struct dialect ice = { 0 };
 
     if (stun_parse(p, n, &m) != 0 || m.class != STUN_REQUEST || m.method != STUN_BINDING)
         return false;
-    if (m.fingerprint_present && !m.fingerprint_right)
+    if (m.fingerprint_present && !m.fingerprint_right && !m.fingerprint_legacy)
         return false;
-    if (r->key.n > 0 && stun_check_integrity(&m, &r->key) != STUN_INTEGRITY_RIGHT)
+    msice_parse(&m, &ms);
+    ice.version = ms.version;
+    if (!knows_key(r, &m, &ice))
         return false;
     for (int extra = 1; extra >= 0; extra--) {
-        compose(r, &m, from, extra, b);
+        compose(r, &m, &ice, from, extra, b);
         if (!b->full && b->n <= 2 * n)
             return true;
     }

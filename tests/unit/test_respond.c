@@ -5,7 +5,8 @@
 
 #include "harness.h"
 #include "probe/respond.h"
-#include "wire/stun.h"
+#include "wire/msice.h"
+#include "wire/rfc4571.h"
 
 enum { PATIENCE_S = 10 };
 
@@ -183,6 +184,66 @@ START_TEST(tcp_is_answered_bare_and_framed)
 }
 END_TEST
 
+/* Its two fingerprints differ only when the sum comes to the wrong entry of the old table: a transaction id is looked for where it does. */
+static void check_request(struct buf *b, bool old)
+{
+    uint8_t id[STUN_TID_SIZE] = { 0 };
+    struct stun_msg m = { 0 };
+
+    for (unsigned i = 0; !(old ? m.fingerprint_legacy : m.fingerprint_right); i++) {
+        ck_assert_uint_lt(i, 10000);
+        id[0] = (uint8_t)i;
+        id[1] = (uint8_t)(i >> 8);
+        stun_begin(b, STUN_BINDING, STUN_REQUEST, id);
+        stun_put_u32(b, STUN_ATTR_PRIORITY, 0x7effffff);
+        stun_put_text(b, STUN_ATTR_USERNAME, SLICE("abcd:efgh"));
+        stun_put_text(b, MSICE_ATTR_CANDIDATE_IDENTIFIER, SLICE("1"));
+        stun_put_u32(b, MSICE_ATTR_IMPLEMENTATION_VERSION, 2);
+        msice_put_integrity(b, SLICE("passwordpassword"));
+        if (old)
+            stun_put_fingerprint_legacy(b);
+        else
+            stun_put_fingerprint(b);
+        ck_assert_int_eq(stun_parse(b->p, b->n, &m), 0);
+    }
+}
+
+static uint32_t fingerprint(const uint8_t *p)
+{
+    struct cur c = cur_of(p, 4);
+
+    return cur_u32(&c) ^ 0x5354554E;
+}
+
+/* A check of Microsoft's ICE, framed as over a media connection: its version is answered, the fingerprint is of the kind that came. */
+START_TEST(checks_of_microsoft_clients_are_answered_in_kind)
+{
+    bool old = _i % 2 != 0, tcp = _i / 2 != 0;
+    uint8_t bytes[256] = { 0 };
+    struct buf b = buf_over(bytes + RFC4571_HEADER_SIZE, sizeof bytes - RFC4571_HEADER_SIZE);
+    struct em_conn *c;
+    struct stun_msg m;
+    struct msice_msg ice;
+    size_t skip = tcp ? RFC4571_HEADER_SIZE : 0;
+
+    start(addresses[0]);
+    check_request(&b, old);
+    rfc4571_header(bytes, (uint16_t)b.n);
+    c = open_to(addresses[0], tcp ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP);
+    em_conn_send(c, b.p - skip, b.n + skip);
+    run_until(1);
+    ck_assert_uint_gt(got.n, skip);
+    ck_assert_int_eq(stun_parse(got.bytes + skip, got.n - skip, &m), 0);
+    msice_parse(&m, &ice);
+    ck_assert(m.class == STUN_SUCCESS && m.xor_mapped.family == 4 && ice.version == MSICE_VERSION_OURS);
+    ck_assert(m.fingerprint_present);
+    ck_assert_uint_eq(stun_crc(got.bytes + skip, got.n - skip - 8, old), fingerprint(got.bytes + got.n - 4));
+    ck_assert_uint_le(got.n, 2 * (b.n + skip));
+    em_conn_close(c, false);
+    stop();
+}
+END_TEST
+
 START_TEST(garbage_and_floods_are_closed)
 {
     uint8_t bytes[256];
@@ -237,6 +298,7 @@ int main(void)
     tcase_add_loop_test(t, udp_is_answered, 0, 2);
     tcase_add_test(t, a_bare_request_gets_no_amplified_answer);
     tcase_add_test(t, tcp_is_answered_bare_and_framed);
+    tcase_add_loop_test(t, checks_of_microsoft_clients_are_answered_in_kind, 0, 4);
     tcase_add_test(t, garbage_and_floods_are_closed);
     tcase_add_test(t, it_refuses_to_start_without_sense);
     return em_run();
