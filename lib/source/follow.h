@@ -42,6 +42,9 @@ enum {
     TRACE_REST_US = 60 * 1000 * 1000,  /* then a quiet file is closed */
     TRACE_TIDY_US = 600 * 1000 * 1000, /* between two looks for places to forget */
 };
+/* from_start = no: a row without a file keeps in the store how far the first scan came. It is under way from the first commit on, so that
+ * a process killed before its end does not make new files of the old ones that it had not looked at. */
+enum { TRACE_FIRST_DONE = 0, TRACE_FIRST_UNDER_WAY = 1 }; /* the row's offset */
 #define TRACE_FORGET_US (INT64_C(30) * 24 * 3600 * EM_US_PER_S)
 
 struct trace_head { /* the first bytes of a file */
@@ -127,7 +130,9 @@ struct em_trace {
 
     uint64_t moves;     /* counts what trace_replaced() changed: files may have gone */
     bool loaded;        /* the places are those of the store */
-    bool first;         /* the store knew nothing of this source: files that are there are old */
+    bool first;         /* the first scan is not done: files that are there are old */
+    bool under_way;     /* the store says that the first scan was not done */
+    int64_t sentinel;   /* id of the row that says how far the first scan came; 0: none */
     bool scanned;       /* at least once */
     bool peek;          /* inotify said something: look at the quiet files, too */
     bool too_many;      /* more files than EM_TRACE_FILES_MAX match */

@@ -75,16 +75,16 @@ static void read_active(struct em_trace *t, size_t budget)
 
 static void write_sentinel(struct em_trace *t)
 {
-    const struct em_position nothing = { 0 };
-    int64_t id = 0;
+    struct em_position at = { 0 };
 
-    if (!t->first || t->broken || pick_fresh(t))
+    if (!t->first || t->broken)
         return;
-    if (!t->from_start &&
-        (!trace_begin(t) || em_store_position_put(t->store, t->source, &id, &nothing, &t->why) != 0))
+    at.mark.offset = pick_fresh(t) ? TRACE_FIRST_UNDER_WAY : TRACE_FIRST_DONE;
+    if (!t->from_start && !(t->sentinel && at.mark.offset == TRACE_FIRST_UNDER_WAY) &&
+        (!trace_begin(t) || em_store_position_put(t->store, t->source, &t->sentinel, &at, &t->why) != 0))
         t->broken = true;
     else
-        t->first = false;
+        t->first = at.mark.offset == TRACE_FIRST_UNDER_WAY;
 }
 
 static void settle_turn(struct em_trace *t, int64_t now_us)
@@ -305,7 +305,6 @@ int em_trace_start(struct em_net *net, struct em_store *store, uint32_t source,
         return err;
     }
     t->loaded = true;
-    t->first = t->places_n == 0;
     watch(t);
     t->scan_us = t->turn_us = t->tidied_us = em_mono_us(t->clock);
     em_timer_at(t->timer, t->scan_us);

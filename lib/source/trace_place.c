@@ -41,8 +41,15 @@ void trace_places_free(struct em_trace *t)
 static bool load(void *arg, int64_t id, const struct em_position *at)
 {
     struct em_trace *t = arg;
-    struct trace_place *p = trace_place_new(t);
+    struct trace_place *p;
 
+    t->first = false;
+    if (at->head_size == 0 && at->path[0] == '\0') {
+        t->sentinel = id;
+        t->under_way = at->mark.offset == TRACE_FIRST_UNDER_WAY;
+        return true;
+    }
+    p = trace_place_new(t);
     if (!p || !(p->path = strdup(at->path))) {
         t->broken = true; /* the load has not all of them */
         return false;
@@ -65,10 +72,13 @@ int trace_places_load(struct em_trace *t, struct em_why *why)
     int err;
 
     trace_places_free(t);
-    t->broken = false;
+    t->broken = t->under_way = false;
+    t->sentinel = 0;
+    t->first = true;
     if ((err = em_store_positions(t->store, t->source, load, t, why)) == 0 && t->broken)
         err = em_fail(why, EM_ERR_MEMORY, "source %s: no memory for its read positions", t->name);
     t->broken = false;
+    t->first = t->first || t->under_way;
     return err;
 }
 

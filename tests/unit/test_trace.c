@@ -780,6 +780,32 @@ START_TEST(old_files_when_only_new_text_is_wanted)
 }
 END_TEST
 
+/* More files than one turn looks at, and the process is gone after the first commit. */
+START_TEST(a_first_scan_that_was_cut_off_makes_no_new_files_of_old_ones)
+{
+    pattern("logs/*.log");
+    from_start = false;
+    for (int i = 0; i < 40; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "logs/%02d.log", i);
+        put(name, 3);
+    }
+    up();
+    play_turn();
+    ck_assert_uint_eq(row().state, EM_SOURCE_READING); /* there was more to look at */
+    down();
+    written = written_bytes = 0;
+    check("nothing");
+    down();
+    written = 1000; /* Call-IDs of their own */
+    put("logs/39.log", 1);
+    put("logs/new.log", 1);
+    written = 2;
+    check("what came");
+}
+END_TEST
+
 START_TEST(an_unreadable_file_is_tried_again)
 {
     struct em_source_row r;
@@ -971,6 +997,7 @@ int main(void)
     tcase_add_test(t, a_turn_is_bounded);
     tcase_add_test(t, growth_is_committed_at_most_20_times_a_second);
     tcase_add_test(t, old_files_when_only_new_text_is_wanted);
+    tcase_add_test(t, a_first_scan_that_was_cut_off_makes_no_new_files_of_old_ones);
     tcase_add_test(t, an_unreadable_file_is_tried_again);
     tcase_add_test(t, a_binary_file_is_refused_until_it_changes);
     tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
