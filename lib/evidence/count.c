@@ -91,13 +91,13 @@ static uint32_t media_set(const struct em_report *r)
 struct em_count_delta em_count_report(const struct em_report *r, struct em_call_state *call, bool new_code,
                                       bool duplicate)
 {
-    struct em_count_delta d = { .unkeyed = r->call_id.n == 0 };
+    struct em_count_delta d = { .report = !r->again, .unkeyed = r->call_id.n == 0 && !r->again };
     bool known, failed = em_code_class(r->code) == EM_CODE_MEDIA_FAILURE, was_both;
     uint32_t ice = em_report_ice(r, &known), media = failed ? media_set(r) : 0;
 
-    if (d.unkeyed) /* what belongs to no call repeats no call's report */
+    if (r->call_id.n == 0) /* what belongs to no call repeats no call's report */
         return d;
-    d.duplicate = duplicate;
+    d.duplicate = duplicate && !r->again;
     assert(call);
     was_both = call->code_23 && call->ice & EM_ICE_TCP_NAT;
     d.call = !call->known;
@@ -118,7 +118,7 @@ struct em_count_delta em_count_report(const struct em_report *r, struct em_call_
 
 void em_count_add(struct em_totals *t, const struct em_count_delta *d)
 {
-    t->reports++;
+    t->reports += d->report;
     t->duplicates += d->duplicate;
     t->unkeyed += d->unkeyed;
     t->calls += d->call;

@@ -21,8 +21,8 @@ struct em_call_state {
 
 /* What one report adds to the counters. */
 struct em_count_delta {
-    bool unkeyed, duplicate, call; /* call: first report of this Call-ID */
-    bool code;                     /* first report of this code in this call */
+    bool report, unkeyed, duplicate, call; /* report: not told before; call: first report of this Call-ID */
+    bool code;                             /* first report of this code in this call */
     bool media_failure, code_23, tcp_nat_check, code_23_tcp_nat;
     uint32_t ice;   /* bits that are new to this call */
     uint32_t media; /* media that are new to this call's failure */

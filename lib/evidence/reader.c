@@ -38,6 +38,8 @@ struct message {
     bool lines;      /* anything at all */
     bool fragment;   /* its body is a message/sipfrag */
     bool cut;        /* too long: the headers are not whole */
+    bool counted;    /* it paused, and was counted then */
+    uint32_t told;   /* so many of its reports were told when it paused */
     int64_t time_us;
 };
 
@@ -53,6 +55,8 @@ struct em_reader {
     bool fresh;     /* time_us came after the last message */
     int64_t time_us;
     struct message m;
+    bool resumed;         /* the mark was in front of a message that had paused, and was told up to here: */
+    uint32_t resume_told; /* so many reports of it */
     struct em_reader_stats stats;
     uint64_t begun_at;
     struct buf scratch; /* a cleaned header value */
@@ -64,7 +68,10 @@ enum {
     MARK_CONTAINER_SHIFT = 9,
     MARK_LONG = 1 << 12,
     MARK_FRAGMENT = 1 << 13,
-    MARK_FRESH = 1 << 14
+    MARK_FRESH = 1 << 14,
+    MARK_COUNTED = 1 << 15, /* the message behind the mark is counted, and */
+    MARK_TOLD_SHIFT = 16,   /* so many of its reports are told */
+    TOLD_MAX = 0x7FFF
 };
 
 struct em_reader *em_reader_new(em_emit_fn emit, void *arg, const struct em_reader_mark *from)
@@ -84,6 +91,8 @@ struct em_reader *em_reader_new(em_emit_fn emit, void *arg, const struct em_read
         r->long_line = from->encoding & MARK_LONG;
         r->fragment = from->encoding & MARK_FRAGMENT;
         r->fresh = from->encoding & MARK_FRESH;
+        r->resumed = from->encoding & MARK_COUNTED;
+        r->resume_told = from->encoding >> MARK_TOLD_SHIFT;
     }
     if (!textin_init(&r->in, r->begun_at,
                      from ? (enum textin_encoding)(from->encoding & 0xFF) : TEXTIN_UNDECIDED)) {
@@ -109,8 +118,9 @@ static enum em_format format_of(enum container c)
     return c == OCS ? EM_FORMAT_OCSLOGGER : c == UCC ? EM_FORMAT_UCCAPI : EM_FORMAT_SIP;
 }
 
-/* Emits the reports of one header; false when there was none in it. */
-static bool emit_header(struct em_reader *r, struct em_report *report, struct slice raw)
+/* Emits the reports of one header; false when there was none in it. *n counts the message's reports: those that were told when it
+ * paused are repeated, because it may have said more of the last one since. */
+static bool emit_header(struct em_reader *r, struct em_report *report, struct slice raw, uint32_t *n)
 {
     struct slice value;
     bool any = false;
@@ -118,20 +128,25 @@ static bool emit_header(struct em_reader *r, struct em_report *report, struct sl
     buf_reset(&r->scratch);
     value = em_diag_clean(raw, &r->scratch);
     while (em_diag_next(&value, report)) {
+        report->again = (*n)++ < r->m.told;
         r->emit(r->arg, report);
         any = true;
     }
     return any;
 }
 
-/* Emits all reports of the message, whose headers end at `end` in the window. false: not all of it was understood. */
-static bool emit_reports(struct em_reader *r, size_t end, bool *any)
+/* Emits all reports of the message, whose headers end at `end` in the window. paused: more of it may come, so nothing is told while
+ * it has no Call-ID. false: not all of it was understood. */
+static bool emit_reports(struct em_reader *r, size_t end, bool paused, bool *any)
 {
     struct headers h;
+    uint32_t n = 0;
     struct em_report report = { .format = format_of(r->m.container), .offset = textin_raw(&r->in, r->m.at) };
     bool understood = true;
 
     headers_read((struct slice) { r->in.text + r->m.at, end - r->m.at }, r->m.container == OCS, &h);
+    if (paused && h.call_id.n == 0)
+        return false;
     report.call_id = h.call_id;
     report.cseq = h.cseq;
     report.from = h.from;
@@ -140,8 +155,9 @@ static bool emit_reports(struct em_reader *r, size_t end, bool *any)
     if (report.time_us == 0)
         report.time_us = r->time_us;
     for (size_t i = 0; i < h.diag_n; i++)
-        understood &= emit_header(r, &report, h.diag[i]);
+        understood &= emit_header(r, &report, h.diag[i], &n);
     *any = h.diag_n > 0;
+    r->m.told = n < TOLD_MAX ? n : TOLD_MAX;
     return understood && !h.too_many;
 }
 
@@ -159,10 +175,10 @@ static void finish_message(struct em_reader *r, size_t end)
     bool reported = false, understood = true;
 
     if (r->m.diag)
-        understood = emit_reports(r, end, &reported);
+        understood = emit_reports(r, end, false, &reported);
     understood &= r->m.start_seen && (r->m.keyed || reported) && !r->m.cut;
     if (is_message(&r->m)) {
-        r->stats.messages++;
+        r->stats.messages += !r->m.counted;
         if (!understood) {
             r->stats.malformed++;
             r->stats.malformed_offset = textin_raw(&r->in, r->m.at);
@@ -185,6 +201,11 @@ static void leave(struct em_reader *r)
 static void begin(struct em_reader *r, enum container c, size_t at)
 {
     r->m = (struct message) { .at = at, .container = c, .time_us = r->fresh || c != NONE ? r->time_us : 0 };
+    if (r->resumed) {
+        r->m.counted = true;
+        r->m.told = r->resume_told;
+        r->resumed = false;
+    }
     r->container = c;
     r->state = HEAD;
 }
@@ -510,10 +531,15 @@ void em_reader_idle(struct em_reader *r)
     if (r->in.refusal)
         return;
     work(r, false);
-    /* A record or packet says where it ends; a bare message does not. A line that is not whole is still being written. */
-    if (r->state == HEAD && r->m.container == NONE && r->pos == r->in.n) {
-        finish_message(r, r->pos);
-        work(r, false);
+    /* A record or packet says where it ends; a bare message may not. A line that is not whole is still being written, and so may
+     * be the message: it is told as far as it goes, the mark stays in front of it. */
+    if (r->state == HEAD && r->m.container == NONE && r->pos == r->in.n && r->m.start_seen && r->m.keyed) {
+        bool reported;
+
+        if (r->m.diag)
+            (void)emit_reports(r, r->pos, true, &reported);
+        r->stats.messages += !r->m.counted;
+        r->m.counted = true;
     }
 }
 
@@ -525,6 +551,8 @@ void em_reader_mark(const struct em_reader *r, struct em_reader_mark *mark, stru
     if (!head)
         how |= (r->state == BODY ? MARK_BODY : 0U) | (unsigned)r->container << MARK_CONTAINER_SHIFT |
                (r->fragment ? MARK_FRAGMENT : 0U);
+    else if (r->m.counted)
+        how |= MARK_COUNTED | r->m.told << MARK_TOLD_SHIFT;
     how |= (r->long_line ? MARK_LONG : 0U) | (r->fresh ? MARK_FRESH : 0U);
     *mark = (struct em_reader_mark) {
         .offset = textin_raw(&r->in, head ? r->m.at : r->pos),

@@ -60,12 +60,14 @@ const char *em_reader_refusal(const struct em_reader *r);
 /* What is pending counts as complete. Afterwards only stats, mark and free may be called. */
 void em_reader_finish(struct em_reader *r);
 
-/* The file did not grow for a while: a message whose headers are complete is reported now, so that the last message of a
- * quiet log is not held back. Reading can go on after it. */
+/* The file did not grow for a while: what a message without an end says up to here is reported now, so that the last message of a quiet
+ * log is not held back. The mark stays in front of it. If it goes on, what was reported comes once more with `again` set, because a
+ * line may have been added to it, and then the rest. */
 void em_reader_idle(struct em_reader *r);
 
-/* Stats and mark are of one moment: stats count exactly what lies before mark->offset, so that (mark, stats, reports) can be
- * committed together and no restart counts anything twice or never. stats.bytes equals the bytes from `from` to mark->offset. */
+/* Stats and mark are of one moment: stats count exactly what lies before mark->offset (and the message behind it, if it was told when
+ * it paused: the mark says so), so that (mark, stats, reports) can be committed together and no restart counts anything twice or
+ * never. stats.bytes equals the bytes from `from` to mark->offset. */
 void em_reader_mark(const struct em_reader *r, struct em_reader_mark *mark, struct em_reader_stats *stats);
 
 #endif

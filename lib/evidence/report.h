@@ -32,6 +32,7 @@ struct em_report {
     uint32_t media_n; /* 0: the header names no media */
 
     /* From the message around it. */
+    bool again;           /* told before, when its message had paused: only what is new in it counts */
     struct slice call_id; /* empty: unkeyed */
     struct slice cseq, from, to;
     int64_t time_us; /* Unix microseconds; 0: the text has no usable time */

@@ -216,7 +216,7 @@ static void add(struct em_store_numbers *n, struct em_store_source *source, cons
                                           d->code_23_tcp_nat };
 
     em_count_add(&n->totals, d);
-    source->reports++;
+    source->reports += d->report;
     source->duplicates += d->duplicate;
     source->unkeyed += d->unkeyed;
     if (d->code)

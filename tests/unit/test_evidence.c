@@ -465,6 +465,63 @@ START_TEST(a_quiet_log_gives_its_last_message)
 }
 END_TEST
 
+struct told {
+    unsigned reports, again;
+    uint32_t last_code, ice;
+};
+
+static void tell(void *arg, const struct em_report *r)
+{
+    struct told *t = arg;
+    bool known;
+
+    t->reports += !r->again;
+    t->again += r->again;
+    t->last_code = r->code;
+    t->ice |= em_report_ice(r, &known);
+}
+
+/* A writer pauses at each line of a message in turn, for good or until the process was started again; nothing is lost or told twice. */
+START_TEST(a_message_may_pause)
+{
+    static const char text[] = "BYE sip:a@b.example SIP/2.0\nms-client-diagnostics: 23; reason=\"R\"\n"
+                               "Call-ID: c1\nCSeq: 3 BYE\nms-client-diagnostics: 24; reason=\"S\"\n"
+                               " ;CalleeMediaDebug=\"audio:ICEWarn=0x100\"\nContent-Length: 0\n\n";
+
+    for (int restart = 0; restart < 2; restart++)
+        for (size_t cut = 1; cut < sizeof text - 1; cut++) {
+            struct told told = { 0 };
+            struct em_reader *r = em_reader_new(tell, &told, NULL);
+            struct em_reader_mark mark;
+            struct em_reader_stats stats, more = { 0 };
+
+            feed(r, text, cut, 1000);
+            em_reader_idle(r);
+            em_reader_idle(r);
+            em_reader_mark(r, &mark, &stats);
+            if (restart) {
+                em_reader_free(r);
+                r = em_reader_new(tell, &told, &mark);
+                feed(r, text + mark.offset, sizeof text - 1 - mark.offset, 7);
+                em_reader_mark(r, &mark, &more);
+            } else {
+                feed(r, text + cut, sizeof text - 1 - cut, 7);
+                em_reader_mark(r, &mark, &stats);
+            }
+            em_reader_idle(r);
+            em_reader_mark(r, &mark, restart ? &more : &stats);
+            ck_assert_msg(told.reports == 2 && told.ice == 0x100 && told.last_code == 24,
+                          "cut at %zu, restart %d: %u reports, ice 0x%x", cut, restart, told.reports,
+                          told.ice);
+            ck_assert_msg(stats.messages + more.messages == 1 && stats.malformed + more.malformed == 0,
+                          "cut at %zu, restart %d: %u messages", cut, restart,
+                          (unsigned)(stats.messages + more.messages));
+            ck_assert_uint_eq(mark.offset, sizeof text - 1);
+            em_reader_free(r);
+        }
+}
+END_TEST
+
 static const char message[] =
     "\nBYE sip:a@b.example SIP/2.0\r\nCall-ID: c1\r\nms-client-diagnostics: 23; reason=\"R\"\r\n\r\n";
 
@@ -554,6 +611,7 @@ int main(void)
     tcase_add_loop_test(t, every_mark_is_a_place_to_go_on, 0, VECTORS_N);
     tcase_add_loop_test(t, encodings_and_line_ends_do_not_matter, 0, VECTORS_N);
     tcase_add_test(t, a_quiet_log_gives_its_last_message);
+    tcase_add_test(t, a_message_may_pause);
     tcase_add_loop_test(t, endless_lines_and_nuls_are_passed_over, 0, 4);
     tcase_add_test(t, headers_without_end_are_malformed);
     tcase_add_test(t, binary_files_are_refused_with_a_word);
