@@ -6,7 +6,8 @@
  *
  *     EMPTY       nothing in it yet
  *     ACTIVE      open, with a reader; owns its place
- *     RESTING     owns its place, read to its end, closed because nothing comes
+ *     RESTING     owns its place, read to its end, without a reader because nothing comes. It is closed if it has a name, and kept
+ *                 open if it has none: whoever writes to it may still hold it open, too
  *     COPY        holds what another file of the same directory holds; nothing of it is read. When the other one is truncated,
  *                 its unread rest is read here
  *     REFUSED     not text; looked at again when it changes
@@ -35,9 +36,9 @@ enum {
     TRACE_SCAN_US = 2 * 1000 * 1000,  /* patterns are looked at again, whatever inotify says */
     TRACE_SCAN_PAUSE_US = 200 * 1000, /* between two scans, however many files come and go */
     TRACE_PAUSE_US = 50 * 1000, /* between two turns that follow growing files: at most 20 commits a second */
-    TRACE_IDLE_US = 2 * 1000 * 1000, /* then the last message of a quiet file is reported */
-    TRACE_LEAVE_US =
-        5 * 1000 * 1000, /* then a file that has no name in the patterns any more is at its end */
+    TRACE_IDLE_US = 2 * 1000 * 1000,   /* then the last message of a quiet file is reported */
+    TRACE_LEAVE_US = 5 * 1000 * 1000,  /* then a file without a name in the patterns needs no reader */
+    TRACE_NAMELESS_MAX = 64,           /* quiet files without a name that are kept open */
     TRACE_RETRY_US = 2 * 1000 * 1000,  /* the database is tried again */
     TRACE_REST_US = 60 * 1000 * 1000,  /* then a quiet file is closed */
     TRACE_TIDY_US = 600 * 1000 * 1000, /* between two looks for places to forget */
@@ -45,6 +46,9 @@ enum {
 /* from_start = no: a row without a file keeps in the store how far the first scan came. It is under way from the first commit on, so that
  * a process killed before its end does not make new files of the old ones that it had not looked at. */
 enum { TRACE_FIRST_DONE = 0, TRACE_FIRST_UNDER_WAY = 1 }; /* the row's offset */
+#define TRACE_LINGER_US (INT64_C(3600) * EM_US_PER_S)     /* then a file without a name is at its end */
+#define TRACE_DELETED_US (INT64_C(600) * EM_US_PER_S) /* the same when it is deleted: it takes up the disk */
+#define TRACE_REVISIT_US (INT64_C(60) * EM_US_PER_S)  /* between two looks whether such an end has moved */
 #define TRACE_FORGET_US (INT64_C(30) * 24 * 3600 * EM_US_PER_S)
 
 struct trace_head { /* the first bytes of a file */
@@ -144,6 +148,7 @@ struct em_trace {
     int64_t retry_us;   /* after a failure */
     int64_t scanned_us; /* of the last scan */
     int64_t tidied_us;  /* places were tidied */
+    int64_t revisit_us; /* monotonic time of the next look at ended places */
     struct em_why why;
     struct em_source_row told; /* state and error as of the last call of changed */
 };
@@ -155,6 +160,17 @@ bool trace_place_fits(int fd, uint64_t size, const struct trace_head *h, const s
 bool trace_is_prefix(int fd, uint64_t size, int other,
                      uint64_t other_size); /* the first file's bytes begin the other's */
 void trace_place_tail(struct trace_place *p, const struct trace_file *f);
+
+/* A file that has no name any more, open so that what somebody still writes to it is seen. */
+static inline bool trace_lingers(const struct trace_file *f)
+{
+    return !f->listed && f->state == TRACE_RESTING && f->fd >= 0;
+}
+
+static inline bool trace_holds_place(const struct trace_file *f)
+{
+    return f->state == TRACE_ACTIVE || f->state == TRACE_RESTING;
+}
 
 /* trace_file.c: one file. */
 struct trace_file *trace_file_add(struct em_trace *t, const char *path,
@@ -169,6 +185,8 @@ bool trace_file_at_end(struct trace_file *f, uint64_t size); /* an old file: onl
 size_t trace_file_read(struct trace_file *f, size_t most);   /* one chunk; bytes read */
 bool trace_file_quiet(struct trace_file *f);                 /* idle, end, rest: what time brings */
 bool trace_file_save(struct trace_file *f);                  /* counts and place into the transaction */
+void trace_file_close(struct trace_file *f);
+bool trace_file_leave(struct trace_file *f); /* nothing more comes: finished, saved, removed; false: broken */
 void trace_file_error(struct trace_file *f, enum trace_state state, const char *fmt, ...) EM_PRINTF(3, 4);
 int64_t trace_file_deadline(
     const struct trace_file *f); /* when trace_file_quiet() has something to do; INT64_MAX: never */
@@ -178,8 +196,18 @@ void trace_scan(struct em_trace *t);
 void trace_peek(struct em_trace *t);
 void trace_look(struct em_trace *t, struct trace_file *f); /* at a FRESH one; it may be gone afterwards */
 bool trace_has_own_place(const struct em_trace *t, const struct trace_file *f);
+struct trace_file *trace_by_inode(const struct em_trace *t, const struct stat *st); /* NULL: none */
+size_t trace_dir_length(const char *path); /* of the directory's part, with its slash */
+bool trace_same_dir(const char *a, const char *b);
+bool trace_continues(struct em_trace *t, const struct trace_file *f, int fd,
+                     uint64_t size); /* is the open file what f was, up to the place of reading? */
+/* What was read of f up to now goes on in `to`, which is open and no file of its own afterwards. */
+void trace_take_over(struct trace_file *f, struct trace_file *to);
+
+/* trace_lost.c: the rest of what was truncated or lost its name. */
 void trace_replaced(struct trace_file *f); /* its content went away under us */
 void trace_orphans(struct em_trace *t);    /* places without a file: look for their files */
+void trace_revisit(struct em_trace *t);    /* ended places: has a file of theirs grown? */
 
 /* trace_place.c: the places of the source. */
 int trace_places_load(struct em_trace *t, struct em_why *why) EM_MUST_CHECK;

@@ -203,6 +203,10 @@ static void turn(void *arg)
         budget = look_at_fresh(t, budget);
         if (!pick_fresh(t)) {
             trace_orphans(t);
+            if (now_us >= t->revisit_us) {
+                trace_revisit(t);
+                t->revisit_us = now_us + TRACE_REVISIT_US;
+            }
             budget = look_at_fresh(t, budget);
         }
         read_active(t, budget);
@@ -358,7 +362,7 @@ void em_trace_row(const struct em_trace *t, struct em_source_row *row)
     for (size_t i = 0; i < t->files_n; i++) {
         const struct trace_file *f = t->file[i];
 
-        n[f->state]++;
+        n[f->state] += !trace_lingers(f);
         row->lag_bytes += trace_lag(f);
         if (f->state == TRACE_UNREADABLE || (f->state == TRACE_REFUSED && !*error))
             error = f->error;

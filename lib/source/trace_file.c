@@ -79,7 +79,7 @@ void trace_file_again(struct trace_file *f)
     f->state = TRACE_FRESH;
 }
 
-static void close_fd(struct trace_file *f)
+void trace_file_close(struct trace_file *f)
 {
     if (f->fd >= 0)
         (void)close(f->fd);
@@ -91,7 +91,7 @@ void trace_file_remove(struct em_trace *t, struct trace_file *f)
     size_t i = 0;
 
     let_go(f);
-    close_fd(f);
+    trace_file_close(f);
     while (t->file[i] != f)
         i++;
     memmove(&t->file[i], &t->file[i + 1], (t->files_n - i - 1) * sizeof(struct trace_file *));
@@ -114,7 +114,7 @@ void trace_file_error(struct trace_file *f, enum trace_state state, const char *
     va_end(ap);
     (void)buf_str(&b);
     let_go(f);
-    close_fd(f);
+    trace_file_close(f);
     f->state = state;
     if (strcmp(before, f->error) != 0)
         em_log_warning("source %s: %s", f->trace->name, f->error);
@@ -130,7 +130,7 @@ bool trace_file_open(struct trace_file *f)
         return false;
     }
     if (fstat(f->fd, &st) != 0 || st.st_dev != f->device || st.st_ino != f->inode || !S_ISREG(st.st_mode)) {
-        close_fd(f); /* the name went to another file: the next scan finds it */
+        trace_file_close(f); /* the name went to another file: the next scan finds it */
         return false;
     }
     note_stat(f, &st);
@@ -333,11 +333,12 @@ bool trace_file_save(struct trace_file *f)
 {
     struct em_trace *t = f->trace;
     struct trace_place *p = f->place;
-    struct em_reader_mark mark;
-    struct em_reader_stats now, delta;
+    struct em_reader_mark mark = p->mark;
+    struct em_reader_stats now = f->counted, delta;
     struct em_position at = { 0 };
 
-    em_reader_mark(f->reader, &mark, &now);
+    if (f->reader)
+        em_reader_mark(f->reader, &mark, &now);
     delta = (struct em_reader_stats) { now.bytes - f->counted.bytes, now.messages - f->counted.messages,
                                        now.malformed - f->counted.malformed, now.malformed_offset };
     if (!f->dirty && memcmp(&mark, &p->mark, sizeof mark) == 0 && delta.messages == 0 && delta.malformed == 0)
@@ -346,7 +347,8 @@ bool trace_file_save(struct trace_file *f)
         return false;
     p->mark = mark;
     p->seen_us = em_wall_us(t->clock);
-    trace_place_tail(p, f);
+    if (f->reader)
+        trace_place_tail(p, f);
     at = (struct em_position) { .device = p->device,
                                 .inode = p->inode,
                                 .head_hash = p->head_hash,
@@ -387,10 +389,11 @@ static void settle_copies(struct trace_file *f)
     }
 }
 
-/* Nobody can write to it any more: what is pending is complete. */
-static bool leave(struct trace_file *f)
+/* Nobody writes to it any more: what is pending is complete. */
+bool trace_file_leave(struct trace_file *f)
 {
-    em_reader_finish(f->reader);
+    if (f->reader)
+        em_reader_finish(f->reader);
     f->place->ended = true;
     f->dirty = true;
     if (!trace_file_save(f))
@@ -400,6 +403,12 @@ static bool leave(struct trace_file *f)
     return true;
 }
 
+/* Does the reader hold something back that is in the file already? */
+static bool pending(const struct trace_file *f)
+{
+    return f->place->mark.offset < f->pushed;
+}
+
 static void rest(struct trace_file *f)
 {
     em_reader_free(f->reader);
@@ -407,7 +416,8 @@ static void rest(struct trace_file *f)
     free(f->recent);
     f->recent = NULL;
     f->recent_n = f->recent_room = 0;
-    close_fd(f);
+    if (f->listed)
+        trace_file_close(f);
     f->state = TRACE_RESTING;
 }
 
@@ -432,9 +442,11 @@ bool trace_file_quiet(struct trace_file *f)
             return false;
         }
     }
-    if (!f->listed && quiet_us >= TRACE_LEAVE_US)
-        return leave(f);
-    if (f->listed && f->idled && (quiet_us >= TRACE_REST_US || old(f)) && trace_file_save(f))
+    if (!f->listed && quiet_us >= TRACE_LINGER_US)
+        return trace_file_leave(f);
+    if (!f->idled || (quiet_us < (f->listed ? TRACE_REST_US : TRACE_LEAVE_US) && !old(f)))
+        return false;
+    if (trace_file_save(f) && (f->listed || !pending(f)))
         rest(f);
     return false;
 }
@@ -445,5 +457,7 @@ int64_t trace_file_deadline(const struct trace_file *f)
         return INT64_MAX;
     if (!f->idled)
         return f->grown_us + TRACE_IDLE_US;
-    return f->grown_us + (f->listed ? TRACE_REST_US : TRACE_LEAVE_US);
+    if (f->listed)
+        return f->grown_us + TRACE_REST_US;
+    return f->grown_us + (pending(f) ? TRACE_LINGER_US : TRACE_LEAVE_US);
 }

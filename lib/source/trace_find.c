@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Which files there are, and what each of them is: one that we know, the copy of one that we know, or a new one. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -17,7 +16,7 @@ static bool is_inode(const struct trace_file *f, const struct stat *st)
     return f->inode == st->st_ino && f->device == st->st_dev;
 }
 
-static struct trace_file *by_inode(const struct em_trace *t, const struct stat *st)
+struct trace_file *trace_by_inode(const struct em_trace *t, const struct stat *st)
 {
     for (size_t i = 0; i < t->files_n; i++)
         if (is_inode(t->file[i], st))
@@ -25,24 +24,19 @@ static struct trace_file *by_inode(const struct em_trace *t, const struct stat *
     return NULL;
 }
 
-static bool holds_place(const struct trace_file *f)
-{
-    return f->state == TRACE_ACTIVE || f->state == TRACE_RESTING;
-}
-
 /* Length of the directory's part, with its slash. */
-static size_t dir_length(const char *path)
+size_t trace_dir_length(const char *path)
 {
     const char *slash = path ? strrchr(path, '/') : NULL;
 
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-static bool same_dir(const char *a, const char *b)
+bool trace_same_dir(const char *a, const char *b)
 {
-    size_t n = dir_length(a);
+    size_t n = trace_dir_length(a);
 
-    return n > 0 && n == dir_length(b) && memcmp(a, b, n) == 0;
+    return n > 0 && n == trace_dir_length(b) && memcmp(a, b, n) == 0;
 }
 
 /* --- scanning ----------------------------------------------------------------------------------------------------- */
@@ -87,7 +81,7 @@ static void found(struct em_trace *t, const char *path)
 
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return;
-    if (!(f = by_inode(t, &st))) {
+    if (!(f = trace_by_inode(t, &st))) {
         if ((t->files_n < EM_TRACE_FILES_MAX || make_room(t, &st)) && (f = trace_file_add(t, path, &st)))
             f->listed = f->named = true;
         return;
@@ -116,7 +110,10 @@ static bool settle(struct em_trace *t, struct trace_file *f)
         if (f->place)
             trace_file_named(f);
     }
-    if (!f->listed && f->state != TRACE_ACTIVE && !(f->state == TRACE_FRESH && f->fd >= 0)) {
+    if (f->listed && f->state == TRACE_RESTING)
+        trace_file_close(f);
+    if (!f->listed && f->state != TRACE_ACTIVE && !trace_lingers(f) &&
+        !(f->state == TRACE_FRESH && f->fd >= 0)) {
         trace_file_remove(t, f);
         return true;
     }
@@ -140,7 +137,7 @@ static size_t watch_dirs(struct em_trace *t, const char *pattern, int *wd, size_
 {
     const uint32_t mask = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
                           IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-    size_t length = dir_length(pattern);
+    size_t length = trace_dir_length(pattern);
     char *dir = strndup(pattern, length > 1 ? length - 1 : 1);
     glob_t g = { 0 };
 
@@ -177,6 +174,47 @@ static void watch_all(struct em_trace *t)
     t->dirs_n = n;
 }
 
+/* A file without a name: looked at again when it has grown. True: it was given up, and is not there any more. */
+static bool nameless(struct trace_file *f)
+{
+    int64_t quiet_us = em_mono_us(f->trace->clock) - f->grown_us;
+    struct stat st;
+
+    if (!trace_lingers(f) || fstat(f->fd, &st) != 0)
+        return false;
+    compare(f, &st);
+    if (f->state == TRACE_RESTING && quiet_us >= (st.st_nlink ? TRACE_LINGER_US : TRACE_DELETED_US))
+        return trace_file_leave(f);
+    return false;
+}
+
+/* Only so many are kept open: those that grew last. */
+static void leave_oldest(struct em_trace *t)
+{
+    struct trace_file *oldest;
+    size_t n;
+
+    do {
+        oldest = NULL;
+        n = 0;
+        for (size_t i = 0; i < t->files_n; i++) {
+            struct trace_file *f = t->file[i];
+
+            n += trace_lingers(f);
+            if (trace_lingers(f) && (!oldest || f->grown_us < oldest->grown_us))
+                oldest = f;
+        }
+    } while (n > TRACE_NAMELESS_MAX && trace_file_leave(oldest));
+}
+
+static void look_at_nameless(struct em_trace *t)
+{
+    for (size_t i = 0; i < t->files_n && !t->broken;)
+        i += !nameless(t->file[i]);
+    if (!t->broken)
+        leave_oldest(t);
+}
+
 void trace_scan(struct em_trace *t)
 {
     if (t->inotify >= 0)
@@ -186,6 +224,7 @@ void trace_scan(struct em_trace *t)
         scan_pattern(t, t->pattern[i]);
     for (size_t i = 0; i < t->files_n;)
         i += !settle(t, t->file[i]);
+    look_at_nameless(t);
     t->scanned_us = em_mono_us(t->clock);
     t->scan_us = t->scanned_us + TRACE_SCAN_US;
     t->scanned = true;
@@ -200,7 +239,7 @@ void trace_peek(struct em_trace *t)
 
         if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH)
             continue;
-        if (stat(f->path, &st) == 0 && is_inode(f, &st))
+        if ((f->fd >= 0 ? fstat(f->fd, &st) : stat(f->path, &st)) == 0 && is_inode(f, &st))
             compare(f, &st);
     }
 }
@@ -225,7 +264,7 @@ static struct trace_place *free_place(struct em_trace *t, const struct trace_fil
 }
 
 /* Is this open file what f was, up to the place of reading? */
-static bool continues(struct em_trace *t, const struct trace_file *f, int fd, uint64_t size)
+bool trace_continues(struct em_trace *t, const struct trace_file *f, int fd, uint64_t size)
 {
     size_t n = f->recent_n < EM_TAIL_MAX ? f->recent_n : EM_TAIL_MAX;
     const struct trace_place *p = f->place;
@@ -256,17 +295,21 @@ static enum relation compare_files(struct trace_file *f, struct trace_file *othe
         (void)trace_file_read(other, 0);
         if (t->moves != moves || other->state != TRACE_ACTIVE)
             return LOOK_AGAIN;
-    } else if ((fd = open(other->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0) {
+    } else if (fd < 0 && (fd = open(other->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0) {
         return OTHER;
     }
     if (fstat(fd, &st) == 0 && is_inode(other, &st)) {
         compare(other, &st);
-        if (!holds_place(other))
+        if (!trace_holds_place(other))
             r = LOOK_AGAIN;
         else if (trace_is_prefix(f->fd, f->size, fd, (uint64_t)st.st_size))
             r = SAME_BEGINNING;
-        else if (!other->listed && other->state == TRACE_ACTIVE && other->pushed == (uint64_t)st.st_size &&
-                 f->listed && continues(t, other, f->fd, f->size))
+        else if (trace_lingers(other) && f->listed &&
+                 trace_place_fits(f->fd, f->size, t->look, other->place)) {
+            trace_file_remove(t, other); /* its place is free for this one */
+            return LOOK_AGAIN;
+        } else if (!other->listed && other->state == TRACE_ACTIVE && other->pushed == (uint64_t)st.st_size &&
+                   f->listed && trace_continues(t, other, f->fd, f->size))
             r = CONTINUES;
     }
     if (fd != other->fd)
@@ -276,15 +319,13 @@ static enum relation compare_files(struct trace_file *f, struct trace_file *othe
 
 static void close_quiet(struct trace_file *f, enum trace_state state)
 {
-    if (f->fd >= 0)
-        (void)close(f->fd);
-    f->fd = -1;
+    trace_file_close(f);
     f->state = state;
     f->error[0] = '\0';
 }
 
 /* What was read of f up to now goes on in `to`, which is open; f's own descriptor is closed and `to` is no file of its own any more. */
-static void take_over(struct trace_file *f, struct trace_file *to)
+void trace_take_over(struct trace_file *f, struct trace_file *to)
 {
     struct em_trace *t = f->trace;
     char *path = f->path, *real = f->real;
@@ -316,7 +357,7 @@ static bool is_copy(struct em_trace *t, struct trace_file *f)
         struct trace_file *other = t->file[i];
         enum relation r;
 
-        if (other == f || !holds_place(other) || !same_dir(f->real, other->real))
+        if (other == f || !trace_holds_place(other) || !trace_same_dir(f->real, other->real))
             continue;
         if ((r = compare_files(f, other)) == OTHER)
             continue;
@@ -324,7 +365,7 @@ static bool is_copy(struct em_trace *t, struct trace_file *f)
             close_quiet(f, TRACE_COPY);
             f->original = other;
         } else if (r == CONTINUES) {
-            take_over(other, f);
+            trace_take_over(other, f);
         }
         return true;
     }
@@ -375,147 +416,4 @@ bool trace_has_own_place(const struct em_trace *t, const struct trace_file *f)
         if (!t->place[i]->owner && t->place[i]->inode == f->inode && t->place[i]->device == f->device)
             return true;
     return false;
-}
-
-/* --- the rest of what was truncated or lost its name -------------------------------------------------------------- */
-
-/* Walks the regular files of the directory of `path` that nobody reads yet. each: true ends the walk. False: no such directory. */
-static bool walk_dir(struct em_trace *t, const char *path,
-                     bool (*each)(struct em_trace *t, int dir, const char *name, const struct stat *st,
-                                  void *arg),
-                     void *arg)
-{
-    char *dir = strndup(path, dir_length(path));
-    DIR *d = dir ? opendir(dir) : NULL;
-    struct dirent *e;
-
-    for (size_t n = 0; d && n < TRACE_ENTRIES_MAX && (e = readdir(d)); n++) {
-        struct trace_file *f;
-        struct stat st;
-
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
-            ((f = by_inode(t, &st)) && holds_place(f)))
-            continue;
-        if (each(t, dirfd(d), e->d_name, &st, arg))
-            break;
-    }
-    free(dir);
-    if (!d)
-        return false;
-    (void)closedir(d);
-    return true;
-}
-
-struct search {
-    const struct trace_file *f;  /* a file whose content went away, or */
-    const struct trace_place *p; /* a place without a file */
-    int fd;                      /* what was found, open; -1: nothing */
-    struct stat st;
-    char *path;
-};
-
-static bool search_one(struct em_trace *t, int dir, const char *name, const struct stat *st, void *arg)
-{
-    struct search *s = arg;
-    const char *base = s->f ? s->f->real : s->p->path;
-    bool same_inode = s->p && st->st_ino == s->p->inode && st->st_dev == s->p->device, fits;
-    int fd;
-
-    if ((s->fd >= 0 && !same_inode) ||
-        (fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-        return false;
-    if (s->f)
-        fits = continues(t, s->f, fd, (uint64_t)st->st_size);
-    else
-        fits = trace_head_read(fd, t->head) && trace_place_fits(fd, (uint64_t)st->st_size, t->head, s->p);
-    if (!fits) {
-        (void)close(fd);
-        return false;
-    }
-    if (s->fd >= 0)
-        (void)close(s->fd);
-    free(s->path);
-    s->fd = fd;
-    s->st = *st;
-    if ((s->path = malloc(dir_length(base) + strlen(name) + 1))) {
-        memcpy(s->path, base, dir_length(base));
-        memcpy(s->path + dir_length(base), name, strlen(name) + 1);
-    }
-    return s->f || same_inode;
-}
-
-/* The old content goes on in the file that was found; what has the old name now is a file of its own, not looked at yet. */
-static void move_over(struct em_trace *t, struct trace_file *f, struct search *s)
-{
-    struct trace_file *copy = by_inode(t, &s->st), *fresh = NULL;
-    struct stat old;
-
-    if (!copy && !(copy = trace_file_add(t, s->path, &s->st)))
-        return;
-    if (copy->fd >= 0)
-        (void)close(copy->fd);
-    copy->fd = s->fd;
-    s->fd = -1;
-    free(copy->real);
-    copy->real = s->path;
-    s->path = NULL;
-    if (fstat(f->fd, &old) == 0 && (fresh = trace_file_add(t, f->path, &old)))
-        fresh->listed = f->listed;
-    em_log_info("source %s: a file was truncated, its rest is read from its copy file=%s", t->name,
-                EM_LOG_TEXT(slice_of(copy->path)));
-    take_over(f, copy);
-}
-
-void trace_replaced(struct trace_file *f)
-{
-    struct em_trace *t = f->trace;
-    struct search s = { .f = f, .fd = -1 };
-    uint64_t moves = ++t->moves;
-
-    if (f->place->head_size > 0)
-        (void)walk_dir(t, f->real, search_one, &s);
-    if (s.fd >= 0 && s.path)
-        move_over(t, f, &s);
-    else if (s.fd >= 0)
-        (void)close(s.fd);
-    free(s.path);
-    if (t->moves != moves)
-        return;
-    em_log_info("source %s: a file was truncated and is read from its beginning file=%s", t->name,
-                EM_LOG_TEXT(slice_of(f->path)));
-    em_reader_finish(f->reader); /* nothing more comes behind what was read */
-    f->place->ended = f->dirty = true;
-    if (trace_file_save(f))
-        trace_file_again(f);
-}
-
-static void search_orphan(struct em_trace *t, struct trace_place *p)
-{
-    struct search s = { .p = p, .fd = -1 };
-    struct trace_file *f;
-
-    p->searched = walk_dir(t, p->path, search_one, &s);
-    if (s.fd < 0)
-        return;
-    if ((f = by_inode(t, &s.st))) {
-        trace_file_again(f);
-    } else if (s.path && (f = trace_file_add(t, s.path, &s.st))) {
-        f->fd = s.fd;
-        s.fd = -1;
-        em_log_info("source %s: a file that was renamed is read to its end file=%s", t->name,
-                    EM_LOG_TEXT(slice_of(f->path)));
-    }
-    if (s.fd >= 0)
-        (void)close(s.fd);
-    free(s.path);
-}
-
-void trace_orphans(struct em_trace *t)
-{
-    for (size_t i = 0; i < t->places_n; i++) {
-        struct trace_place *p = t->place[i];
-
-        if (!p->owner && !p->ended && !p->searched && p->head_size > 0 && dir_length(p->path) > 0)
-            search_orphan(t, p);
-    }
 }

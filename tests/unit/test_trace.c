@@ -888,6 +888,36 @@ START_TEST(the_last_message_of_a_quiet_file_is_reported)
 }
 END_TEST
 
+/* The writer is silent in the middle of a message, before its diagnostics header. */
+START_TEST(a_message_that_pauses_is_counted_whole)
+{
+    static const char start[] = "2026/11/23 05:02:11.123456 192.0.2.10:5060 -> 192.0.2.20:5060\n"
+                                "BYE sip:alice@example.com SIP/2.0\nCall-ID: paused\nCSeq: 3 BYE\n",
+                      rest[] = "ms-client-diagnostics: 23; reason=\"x\"\nContent-Length: 0\n\n";
+
+    pattern("logs/*.log");
+    for (int how = 0; how < 3; how++) {
+        put_text(at("logs/a.log"), start);
+        written = (uint64_t)how + 1;
+        run(8 * EM_US_PER_S);
+        if (how == 1)
+            down();
+        if (how == 2)
+            em_clock_fake_advance(&moved, 100 * EM_US_PER_S); /* the file is closed meanwhile */
+        run(8 * EM_US_PER_S);
+        put_text(at("logs/a.log"), rest);
+        for (int i = 0; i < 50; i++) {
+            em_clock_fake_advance(&moved, 100 * EM_US_PER_MS);
+            play_turn();
+        }
+        ck_assert_uint_eq(totals().reports, (uint64_t)how + 1);
+        ck_assert_uint_eq(totals().messages, (uint64_t)how + 1);
+        ck_assert_uint_eq(totals().calls, 1);
+        ck_assert_uint_eq(totals().bytes, written_bytes);
+    }
+}
+END_TEST
+
 static void limit_pages(int pages)
 {
     char sql[64];
@@ -986,6 +1016,88 @@ START_TEST(quiet_files_are_closed_and_opened_again)
 }
 END_TEST
 
+/* Lets time pass, whatever is counted. */
+static void wait_s(int seconds)
+{
+    up();
+    for (int i = 0; i < seconds; i++) {
+        em_clock_fake_advance(&moved, EM_US_PER_S);
+        play_turn();
+    }
+}
+
+/* A writer may keep the old file open for long after a rotation, be silent, and write again. */
+START_TEST(a_renamed_file_is_followed_for_long)
+{
+    pattern("logs/a.log");
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    move("logs/a.log", "logs/a.old");
+    put("logs/a.log", 1);
+    wait_s(9);
+    put("logs/a.old", 1);
+    check("after 9 s");
+    wait_s(600);
+    put("logs/a.old", 2);
+    check("after 10 minutes");
+    wait_s(4000);
+    ck_assert_uint_eq(trace->files_n, 1); /* nobody holds it any more */
+    put("logs/a.old", 1);
+    wait_s(60);
+    check("after an hour");
+    down();
+    put("logs/a.old", 1);
+    check("after a restart");
+    wait_s(4000);
+    down();
+    put("logs/a.old", 1);
+    check("after the end and a restart");
+}
+END_TEST
+
+START_TEST(a_deleted_file_is_followed_for_a_while)
+{
+    char text[2048];
+    size_t n;
+    int fd;
+
+    pattern("logs/a.log");
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    fd = open(at("logs/a.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    delete ("logs/a.log");
+    wait_s(60);
+    n = message(text, sizeof text);
+    ck_assert_int_eq(write(fd, text, n), (ssize_t)n);
+    written_bytes += n;
+    close(fd);
+    check("deleted");
+    wait_s(650);
+    ck_assert_uint_eq(trace->files_n, 0); /* the disk gets its room back */
+}
+END_TEST
+
+START_TEST(only_so_many_files_without_a_name_stay_open)
+{
+    pattern("logs/*.log");
+    for (int i = 0; i < TRACE_NAMELESS_MAX + 10; i++) {
+        char name[32], old[32];
+
+        snprintf(name, sizeof name, "logs/%d.log", i);
+        snprintf(old, sizeof old, "logs/%d.old", i);
+        put(name, 1);
+        run(3 * EM_US_PER_S);
+        move(name, old);
+    }
+    wait_s(20);
+    ck_assert_uint_eq(trace->files_n, TRACE_NAMELESS_MAX);
+    put("logs/5.old", 1);
+    put("logs/70.old", 1);
+    wait_s(120);
+    check("many");
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("files");
@@ -1001,8 +1113,12 @@ int main(void)
     tcase_add_test(t, an_unreadable_file_is_tried_again);
     tcase_add_test(t, a_binary_file_is_refused_until_it_changes);
     tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
+    tcase_add_test(t, a_message_that_pauses_is_counted_whole);
     tcase_add_test(t, a_full_database_stops_reading_and_nothing_is_lost);
     tcase_add_test(t, more_files_than_can_be_followed);
     tcase_add_test(t, quiet_files_are_closed_and_opened_again);
+    tcase_add_test(t, a_renamed_file_is_followed_for_long);
+    tcase_add_test(t, a_deleted_file_is_followed_for_a_while);
+    tcase_add_test(t, only_so_many_files_without_a_name_stay_open);
     return em_run();
 }
