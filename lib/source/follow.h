@@ -185,6 +185,8 @@ bool trace_file_at_end(struct trace_file *f, uint64_t size); /* an old file: onl
 size_t trace_file_read(struct trace_file *f, size_t most);   /* one chunk; bytes read */
 bool trace_file_quiet(struct trace_file *f);                 /* idle, end, rest: what time brings */
 bool trace_file_save(struct trace_file *f);                  /* counts and place into the transaction */
+/* The file lets go of its place: what its copies hold was read, and they stand on their own from now on, at their ends. */
+void trace_settle_copies(struct trace_file *f);
 void trace_file_close(struct trace_file *f);
 bool trace_file_leave(struct trace_file *f); /* nothing more comes: finished, saved, removed; false: broken */
 void trace_file_error(struct trace_file *f, enum trace_state state, const char *fmt, ...) EM_PRINTF(3, 4);

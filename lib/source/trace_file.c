@@ -372,7 +372,7 @@ bool trace_file_save(struct trace_file *f)
 /* --- silence ------------------------------------------------------------------------------------------------------ */
 
 /* The original goes: what its copies hold was read there, and they stand on their own now, at their ends. */
-static void settle_copies(struct trace_file *f)
+void trace_settle_copies(struct trace_file *f)
 {
     struct em_trace *t = f->trace;
 
@@ -398,7 +398,7 @@ bool trace_file_leave(struct trace_file *f)
     f->dirty = true;
     if (!trace_file_save(f))
         return false;
-    settle_copies(f);
+    trace_settle_copies(f);
     trace_file_remove(f->trace, f);
     return true;
 }

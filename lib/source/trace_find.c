@@ -47,8 +47,12 @@ static void compare(struct trace_file *f, const struct stat *st)
     bool changed = (uint64_t)st->st_size != f->size ||
                    st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec != f->mtime_ns;
 
-    if (f->state != TRACE_ACTIVE && f->state != TRACE_FRESH && changed)
-        trace_file_again(f);
+    if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH || !changed)
+        return;
+    if (f->state == TRACE_RESTING && (uint64_t)st->st_size < f->place->mark.offset)
+        trace_settle_copies(
+            f); /* it was truncated: its copies will find nothing that they could be compared with */
+    trace_file_again(f);
 }
 
 /* Too many match: the oldest that is quiet makes room for a newer one. What is known of it stays in the store. */
@@ -68,6 +72,8 @@ static bool make_room(struct em_trace *t, const struct stat *st)
     if (!oldest)
         return false;
     p = oldest->place && oldest->place->id ? oldest->place : NULL;
+    if (p)
+        trace_settle_copies(oldest);
     trace_file_remove(t, oldest);
     if (p)
         p->searched = true; /* it is where it was */
@@ -114,6 +120,8 @@ static bool settle(struct em_trace *t, struct trace_file *f)
         trace_file_close(f);
     if (!f->listed && f->state != TRACE_ACTIVE && !trace_lingers(f) &&
         !(f->state == TRACE_FRESH && f->fd >= 0)) {
+        if (f->state == TRACE_RESTING)
+            trace_settle_copies(f);
         trace_file_remove(t, f);
         return true;
     }
@@ -183,6 +191,8 @@ static bool nameless(struct trace_file *f)
     if (!trace_lingers(f) || fstat(f->fd, &st) != 0)
         return false;
     compare(f, &st);
+    if (trace_lingers(f))
+        trace_settle_copies(f); /* after a restart it may not be found any more */
     if (f->state == TRACE_RESTING && quiet_us >= (st.st_nlink ? TRACE_LINGER_US : TRACE_DELETED_US))
         return trace_file_leave(f);
     return false;

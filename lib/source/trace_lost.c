@@ -115,8 +115,10 @@ void trace_replaced(struct trace_file *f)
                 EM_LOG_TEXT(slice_of(f->path)));
     em_reader_finish(f->reader); /* nothing more comes behind what was read */
     f->place->ended = f->dirty = true;
-    if (trace_file_save(f))
-        trace_file_again(f);
+    if (!trace_file_save(f))
+        return;
+    trace_settle_copies(f);
+    trace_file_again(f);
 }
 
 /* What was found is looked at like a file that a pattern finds, but through the descriptor: it may have no name for long. */

@@ -918,6 +918,50 @@ START_TEST(a_message_that_pauses_is_counted_whole)
 }
 END_TEST
 
+/* Lets time pass, whatever is counted. */
+static void wait_s(int seconds)
+{
+    up();
+    for (int i = 0; i < seconds; i++) {
+        em_clock_fake_advance(&moved, EM_US_PER_S);
+        play_turn();
+    }
+}
+
+/* What every message counts, and bytes: a shorter copy is not read when what it is a copy of loses its name, or its content, at rest. */
+START_TEST(a_shorter_copy_outlives_its_original)
+{
+    static const char *const hows[] = { "moved", "deleted", "truncated", "moved, then a restart",
+                                        "truncated when read" };
+
+    pattern("logs/*.log");
+    for (int how = 0; how < 5; how++) {
+        char name[32], copied[32];
+
+        snprintf(name, sizeof name, "logs/%d.log", how);
+        snprintf(copied, sizeof copied, "logs/%d-copy.log", how);
+        put(name, 8);
+        run(3 * EM_US_PER_S);
+        copy(name, copied);
+        wait_s(3);
+        put(name, 2);
+        check("copied");
+        if (how < 4)
+            wait_s(100); /* both are closed */
+        if (how == 0 || how == 3)
+            move(name, "logs/gone");
+        else if (how == 1)
+            delete (name);
+        else
+            cut(name);
+        check(hows[how]);
+        if (how == 3)
+            down();
+        check("later");
+    }
+}
+END_TEST
+
 static void limit_pages(int pages)
 {
     char sql[64];
@@ -1016,16 +1060,6 @@ START_TEST(quiet_files_are_closed_and_opened_again)
 }
 END_TEST
 
-/* Lets time pass, whatever is counted. */
-static void wait_s(int seconds)
-{
-    up();
-    for (int i = 0; i < seconds; i++) {
-        em_clock_fake_advance(&moved, EM_US_PER_S);
-        play_turn();
-    }
-}
-
 /* A writer may keep the old file open for long after a rotation, be silent, and write again. */
 START_TEST(a_renamed_file_is_followed_for_long)
 {
@@ -1114,6 +1148,7 @@ int main(void)
     tcase_add_test(t, a_binary_file_is_refused_until_it_changes);
     tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
     tcase_add_test(t, a_message_that_pauses_is_counted_whole);
+    tcase_add_test(t, a_shorter_copy_outlives_its_original);
     tcase_add_test(t, a_full_database_stops_reading_and_nothing_is_lost);
     tcase_add_test(t, more_files_than_can_be_followed);
     tcase_add_test(t, quiet_files_are_closed_and_opened_again);
