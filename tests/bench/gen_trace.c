@@ -19,7 +19,7 @@ enum { FILES_MAX = 64, ACTIVE_MAX = 16, RECORD_MAX = 64 * 1024, OUT_SIZE = 256 *
 
 struct conf {
     const char *format, *encoding, *out, *truth, *dir;
-    uint64_t bytes, files, seed, failing, records, rotate_every, pace_us;
+    uint64_t bytes, files, seed, failing, records, rotate_every, pace_us, late, pause_every, pause_ms;
     bool plain;
 };
 
@@ -48,6 +48,12 @@ static const struct em_opt options[] = {
       "With --dir: rotate after N records" },
     { "pace-us", 0, EM_OPT_UINT, "N", "0", 0, 1e7, offsetof(struct conf, pace_us),
       "With --dir: wait this long after each record" },
+    { "late", 0, EM_OPT_UINT, "N", "0", 0, 1e9, offsetof(struct conf, late),
+      "With --dir: after a rotation by rename, N records of the next ones still go to the old file" },
+    { "pause-every", 0, EM_OPT_UINT, "N", "0", 0, 1e9, offsetof(struct conf, pause_every),
+      "With --dir: every N records, pause in the middle of one" },
+    { "pause-ms", 0, EM_OPT_UINT, "N", "2500", 0, 1e6, offsetof(struct conf, pause_ms),
+      "How long such a pause is" },
     { NULL, 0, EM_OPT_FLAG, NULL, NULL, 0, 0, 0, NULL },
 };
 
@@ -80,7 +86,8 @@ struct gen {
     struct out out[FILES_MAX];
     uint32_t out_n;
     bool ending; /* no new calls */
-    uint64_t written, since_rotation;
+    uint64_t written, since_rotation, late_left;
+    struct out late; /* what was rotated away, and is still written to now and then */
     uint32_t rotations;
 };
 
@@ -203,11 +210,22 @@ static bool next_record(struct gen *g, enum gen_format f, struct buf *to)
     return false;
 }
 
-static bool write_record(struct gen *g)
+/* The file that the next record goes to. The late ones come over the whole time until the next rotation. */
+static struct out *next_out(struct gen *g)
+{
+    if (g->late_left > 0 && g->c.rotate_every > 0 &&
+        gen_below(g->text.random, (uint32_t)g->c.rotate_every) < g->c.late) {
+        g->late_left--;
+        return &g->late;
+    }
+    return &g->out[gen_below(g->text.random, g->out_n)];
+}
+
+static bool write_record(struct gen *g, struct out **to)
 {
     static uint8_t room[RECORD_MAX];
     struct buf b = buf_over(room, sizeof room);
-    struct out *o = &g->out[gen_below(g->text.random, g->out_n)];
+    struct out *o = *to = next_out(g);
 
     if (!next_record(g, o->format, &b))
         return false;
@@ -236,6 +254,7 @@ static void write_truth(const struct gen *g)
 static void write_files(struct gen *g)
 {
     bool many = g->c.files > 0;
+    struct out *o;
 
     g->out_n = many ? (uint32_t)g->c.files : 1;
     for (uint32_t i = 0; i < g->out_n; i++) {
@@ -250,7 +269,7 @@ static void write_files(struct gen *g)
     }
     do
         g->ending = g->calls.truth.bytes >= g->c.bytes;
-    while (write_record(g));
+    while (write_record(g, &o));
     for (uint32_t i = 0; i < g->out_n; i++) {
         out_flush(&g->out[i]);
         if (close(g->out[i].fd) != 0)
@@ -275,6 +294,20 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
+/* The late writer has the old file open until the next rotation. */
+static void begin_late(struct gen *g)
+{
+    if (g->late.fd >= 0 && close(g->late.fd) != 0)
+        die("close");
+    g->late.fd = g->out[0].fd;
+    g->late.n = 0;
+    g->late.utf16 = g->out[0].utf16;
+    g->late.format = g->out[0].format;
+    if (!g->late.bytes && !(g->late.bytes = malloc(OUT_SIZE)))
+        die("memory");
+    g->late_left = g->c.late;
+}
+
 static void rotate(struct gen *g, const char *log)
 {
     struct out *o = &g->out[0];
@@ -282,8 +315,9 @@ static void rotate(struct gen *g, const char *log)
 
     path_print(old, "%s.%" PRIu32, log, ++g->rotations);
     if (g->rotations & 1) {
-        if (close(o->fd) != 0 || rename(log, old) != 0)
+        if (rename(log, old) != 0)
             die(old);
+        begin_late(g);
         out_begin(o, log);
     } else {
         copy_file(log, old);
@@ -298,20 +332,42 @@ static void rotate(struct gen *g, const char *log)
     g->since_rotation = 0;
 }
 
+static void wait_us(uint64_t us)
+{
+    struct timespec pace = { (time_t)(us / 1000000), (long)(us % 1000000) * 1000 };
+
+    if (us > 0)
+        (void)nanosleep(&pace, NULL);
+}
+
+/* The record goes out in two writes, somewhere in it, with a pause between. */
+static void out_torn(struct gen *g, struct out *o)
+{
+    size_t n = o->n, first = n > 1 ? 1 + gen_below(g->text.random, (uint32_t)n - 1) : n;
+
+    o->n = first;
+    out_flush(o);
+    wait_us(g->c.pause_ms * 1000);
+    o->n = n - first;
+    memmove(o->bytes, o->bytes + first, o->n);
+    out_flush(o);
+}
+
 static void write_growing(struct gen *g)
 {
-    struct timespec pace = { (time_t)(g->c.pace_us / 1000000), (long)(g->c.pace_us % 1000000) * 1000 };
+    struct out *o;
     char log[PATH_ROOM];
 
     path_print(log, "%s/trace.log", g->c.dir);
     g->out_n = 1;
     out_begin(&g->out[0], log);
     g->calls.truth.bytes += g->out[0].n;
-    while (write_record(g)) {
-        out_flush(&g->out[0]);
+    while (write_record(g, &o)) {
+        if (g->c.pause_every > 0 && g->written % g->c.pause_every == g->c.pause_every - 1)
+            out_torn(g, o);
+        out_flush(o);
         g->ending = ++g->written >= g->c.records;
-        if (g->c.pace_us > 0)
-            nanosleep(&pace, NULL);
+        wait_us(g->c.pace_us);
         if (++g->since_rotation == g->c.rotate_every)
             rotate(g, log);
     }
@@ -370,6 +426,7 @@ int main(int argc, char **argv)
     g.calls.failing = (uint32_t)g.c.failing;
     g.text.random = &g.calls.random;
     g.text.plain = g.c.plain;
+    g.late.fd = -1;
     choose(&g);
     if (g.c.dir)
         write_growing(&g);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """edgemediad is killed with SIGKILL at 100 random moments while it reads a trace that grows and is rotated, by rename and by copy and
-truncate in turn. When the last one has caught up, every counter equals what the generator of the trace knows to be true.
+truncate in turn; after a rename its writer goes on in the old file for a while, and now and then it pauses in the middle of a message.
+When the last one has caught up, every counter equals what the generator of the trace knows to be true.
 
 EM_KILLS and EM_SEED in the environment choose how often and which moments."""
 import json
@@ -24,14 +25,16 @@ SEED = int(os.environ.get("EM_SEED", str(random.randrange(1 << 31))))
 LONGEST_S = 0.8 if sanitized() else 0.4  # a process lives up to so long
 RECORDS = 24000  # at PACE_US each the generator is at it for about as long as the kills go on
 PACE_US = 800
-TOTALS = ("messages", "reports", "duplicates", "unkeyed", "malformed", "calls", "media_failures", "code_23", "tcp_nat_check",
+TOTALS = ("bytes", "messages", "reports", "duplicates", "unkeyed", "malformed", "calls", "media_failures", "code_23", "tcp_nat_check",
           "code_23_tcp_nat")
 
 
-def generator(logs, truth, rotate_every):
-    """A process that writes and rotates LOGS/trace.log; the truth appears when it is done."""
+def generator(logs, truth, rotate_every, late, form):
+    """A process that writes and rotates LOGS/trace.log, pauses in the middle of records, and after a rotation by rename writes some
+    more to the old file, through the descriptor that it has; the truth appears when it is done."""
     return subprocess.Popen([f"{BUILD}/tests/bench/gen_trace", f"--dir={logs}", f"--truth={truth}", f"--seed={SEED}",
-                             f"--records={RECORDS}", f"--rotate-every={rotate_every}", f"--pace-us={PACE_US}", "--failing=4"],
+                             f"--records={RECORDS}", f"--rotate-every={rotate_every}", f"--pace-us={PACE_US}", "--failing=4",
+                             f"--late={late}", f"--pause-every={RECORDS // 4}", f"--format={form}"],
                             stdin=subprocess.DEVNULL)
 
 
@@ -74,14 +77,14 @@ def check_against(daemon, want):
         assert daemon.stop() == 0
 
 
-def killed_while_reading(pattern, rotate_every, ready, enough):
+def killed_while_reading(pattern, rotate_every, ready, enough, late=20, form="ocslogger"):
     """enough(kills, writer is at work): whether it was killed often enough."""
     rng = random.Random(SEED)
     kills = 0
     with tempfile.TemporaryDirectory(prefix="em-crash-") as d:
         os.mkdir(f"{d}/logs")
         truth = f"{d}/truth.json"
-        writer = generator(f"{d}/logs", truth, rotate_every)
+        writer = generator(f"{d}/logs", truth, rotate_every, late, form)
         try:
             with Daemon(d, f'source "trace" {{ type = trace path = "{d}/logs/{pattern}" }}\n') as daemon:
                 while not enough(kills, writer.poll() is None):
@@ -104,6 +107,10 @@ def test_100_kills_change_no_counter():
 
 def test_kills_change_no_counter_when_rotated_files_match_no_pattern():
     killed_while_reading("trace.log", 1500, True, lambda kills, writing: not writing)
+
+
+def test_kills_change_no_counter_of_bare_messages():
+    killed_while_reading("trace.log", 1500, True, lambda kills, writing: not writing, form="sip")
 
 
 if __name__ == "__main__":
