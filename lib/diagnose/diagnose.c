@@ -200,11 +200,19 @@ static void count(struct em_diagnosis *d, const struct em_finding_row *row, int 
 
 /* --- all of them ------------------------------------------------------------------------------------------------------------- */
 
+static bool worth_asking(const struct em_rule *r, const struct em_view_edge *e)
+{
+    if (r->signs == 0 && !r->calls)
+        return !*e->name;
+    return (r->signs & e->signs) || (r->calls && e->calls->n > 0);
+}
+
 static int claim_all(const struct em_view *v, struct em_claims *claims, struct em_why *why)
 {
     for (size_t e = 0; e < v->n; e++)
         for (size_t r = 0; r < em_rules_n; r++)
-            em_rules[r].look(v, &v->edge[e], &em_rules[r], claims);
+            if (worth_asking(&em_rules[r], &v->edge[e]))
+                em_rules[r].look(v, &v->edge[e], &em_rules[r], claims);
     return claims->no_memory ? em_fail(why, EM_ERR_MEMORY, "no memory for what was observed") : 0;
 }
 

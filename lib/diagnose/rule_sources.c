@@ -30,8 +30,6 @@ static void silent(const struct em_view *v, const struct em_view_edge *e, const 
 void em_look_silent(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                     struct em_claims *c)
 {
-    if (e->n > 0 || *e->name)
-        return;
     for (size_t i = 0; i < v->s->t[EM_T_SOURCE].n; i++)
         silent(v, e, rule, c, em_snapshot_row(v->s, EM_T_SOURCE, i));
 }
@@ -39,8 +37,6 @@ void em_look_silent(const struct em_view *v, const struct em_view_edge *e, const
 void em_look_skew(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                   struct em_claims *c)
 {
-    if (e->n > 0 || *e->name)
-        return;
     for (size_t i = v->s->t[EM_T_FAILURE].n; i-- > 0;) {
         const struct em_failure_row *row = em_snapshot_row(v->s, EM_T_FAILURE, i);
         int64_t ahead_us = row->time - v->now_us;

@@ -37,6 +37,7 @@ struct em_view_edge {
     const struct em_check_row *check;
     size_t n;
     unsigned up, down; /* of the checks that were tested; down leaves out what failed on this machine */
+    uint32_t signs;    /* EM_SIGN() of what its checks show */
     const struct em_view_calls *calls; /* never NULL */
 };
 
@@ -80,12 +81,25 @@ void em_claim_calls(
 void em_claim_evidence(struct em_claim *c, int64_t time_us, const char *source, const char *value);
 bool em_claims_have(const struct em_claims *c, const char *edge, enum em_finding_kind kind);
 
+/* What makes a condition worth asking: most edges are well, and cost no more than a look at their signs. */
+#define EM_SIGN(verdict) (UINT32_C(1) << (EM_VERDICT_##verdict))
+enum { EM_SIGN_RELAYED = 1 << 29, EM_SIGN_CERTIFICATE = 1 << 30 };
+_Static_assert(EM_VERDICT_COUNT < 29, "signs have a bit for each verdict");
+#define EM_SIGNS_BLOCKED (EM_SIGN(FILTERED) | EM_SIGN(PROHIBITED) | EM_SIGN(UNREACHABLE))
+#define EM_SIGNS_INTERFERED                                                                                  \
+    (EM_SIGN(BLACKHOLED) | EM_SIGN(SILENT) | EM_SIGN(RESET) | EM_SIGN(INTERCEPTED) | EM_SIGN(MANGLED))
+#define EM_SIGNS_DOWN                                                                                        \
+    (EM_SIGNS_BLOCKED | EM_SIGNS_INTERFERED | EM_SIGN(REFUSED) | EM_SIGN(AUTH_FAILED) |                      \
+     EM_SIGN(DNS_FAILED) | EM_SIGN(TLS_FAILED) | EM_SIGN(PROTOCOL_ERROR))
+
 /* Words may hold {edge}, {path} and {what}. */
 struct em_rule {
     enum em_finding_kind kind;
     enum em_severity severity;
     void (*look)(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                  struct em_claims *c);
+    uint32_t signs; /* asked only where a check shows one of them; */
+    bool calls; /* or where calls failed; neither signs nor calls: asked once, for what belongs to no edge */
     uint32_t
         unless; /* EM_UNLESS(kind) | ...: claims of these kinds on the same edge leave no room for this one */
     const char *text, *advice, *refute;

@@ -48,6 +48,9 @@ static void edges_init(struct em_view *v)
 
             if (check->edge != row->edge)
                 break;
+            e->signs |= UINT32_C(1) << check->verdict;
+            e->signs |= *check->relayed_address ? EM_SIGN_RELAYED : 0;
+            e->signs |= check->certificate_expiry ? EM_SIGN_CERTIFICATE : 0;
             e->up += check->up;
             e->down +=
                 !check->up && check->verdict != EM_VERDICT_UNTESTED && check->verdict != EM_VERDICT_ERROR;
