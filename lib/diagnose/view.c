@@ -57,6 +57,8 @@ static void edges_init(struct em_view *v)
         }
     }
     v->edge[v->n - 1].name = "";
+    v->edge[v->n - 1].check =
+        em_snapshot_row(s, EM_T_CHECK, at); /* none of them, and no null pointer to count from */
 }
 
 /* "192.0.2.1:50123" or "[2001:db8::1]:50123" -> the address. */
