@@ -35,6 +35,7 @@ struct reading {
     struct em_conf *conf;
     struct error *errors;
     size_t errors_n, checks_n;
+    size_t ranges_n; /* so far, of all edges */
     bool no_memory;
 };
 
@@ -628,6 +629,90 @@ static void read_addresses(struct reading *r, int place, const struct em_conf_te
     }
 }
 
+static void add_host(struct reading *r, unsigned line, const char *host, struct em_conf_range *g)
+{
+    struct slice name = slice_of(host);
+    char text[EM_URI_MAX];
+
+    if (!host_text(host, text)) {
+        complain(r, line, "host: \"%s\" is neither a name nor an address", host);
+        return;
+    }
+    if (name.p[0] == '[')
+        name = (struct slice) { name.p + 1, name.n - 2 };
+    slice_copy(name, g->host[g->host_n++], sizeof g->host[0]);
+}
+
+static void range_hosts(struct reading *r, int place, const struct em_conf_raw_range *raw,
+                        const struct em_conf_texts *address, struct em_conf_range *g)
+{
+    char text[EM_URI_MAX];
+
+    if (raw->host[0])
+        add_host(r, line_of(r, place, "host"), raw->host, g);
+    for (size_t i = 0; !raw->host[0] && i < address->n; i++)
+        if (host_text(address->text[i], text)) /* others are complained of where they stand */
+            add_host(r, em_conf_line(&r->places, place), address->text[i], g);
+    if (!raw->host[0] && address->n == 0)
+        complain(r, em_conf_line(&r->places, place),
+                 "a range needs a host, or the edge an address to take its place");
+}
+
+/* One of two words. */
+static bool second_of(struct reading *r, int place, const char *name, const char *value, const char *first,
+                      const char *second)
+{
+    if (strcmp(value, first) != 0 && strcmp(value, second) != 0)
+        complain(r, line_of(r, place, name), "%s: \"%s\" is neither %s nor %s", name, value, first, second);
+    return strcmp(value, second) == 0;
+}
+
+static void read_range(struct reading *r, cfg_t *cfg, int place, const struct em_conf_texts *address,
+                       struct em_conf_range *g)
+{
+    struct em_conf_raw_range raw = { 0 };
+
+    set_all(r, cfg, place, &em_conf_root.blocks[0].blocks[1], &raw);
+    slice_copy(slice_of(cfg_title(cfg)), g->name, sizeof g->name);
+    g->ports = raw.ports;
+    g->source_ports = raw.source_ports;
+    g->transport =
+        second_of(r, place, "transport", raw.transport, "udp", "tcp") ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP;
+    g->sharing = second_of(r, place, "payload", raw.payload, "stun", "sharing");
+    g->sample = raw.sample;
+    g->rate = raw.rate;
+    g->interval_us = raw.interval_us;
+    g->timeout_us = raw.timeout_us;
+    if (raw.key_file[0])
+        read_secret(r, line_of(r, place, "key_file"), raw.key_file, g->key);
+    if (strlen(g->key) > EM_SWEEP_KEY_MAX)
+        complain(r, line_of(r, place, "key_file"), "key_file: the key is longer than %d bytes",
+                 EM_SWEEP_KEY_MAX);
+    range_hosts(r, place, &raw, address, g);
+}
+
+static void read_ranges(struct reading *r, cfg_t *cfg, int place, const struct em_conf_texts *address,
+                        struct em_conf_edge *e)
+{
+    unsigned n = cfg_size(cfg, "range");
+
+    r->ranges_n += n;
+    if (r->ranges_n > EM_RANGES_MAX) {
+        complain(r, em_conf_line(&r->places, place), "more than %d ranges", EM_RANGES_MAX);
+        return;
+    }
+    if (!(e->ranges = calloc(n + 1, sizeof *e->ranges))) {
+        r->no_memory = true;
+        return;
+    }
+    for (; e->ranges_n < n; e->ranges_n++) {
+        cfg_t *range = cfg_getnsec(cfg, "range", (unsigned)e->ranges_n);
+
+        read_range(r, range, em_conf_place(&r->places, place, "range", cfg_title(range)), address,
+                   &e->ranges[e->ranges_n]);
+    }
+}
+
 static void read_edge(struct reading *r, cfg_t *cfg, int place, struct em_conf_edge *e)
 {
     struct em_conf_raw_edge *raw = calloc(1, sizeof *raw);
@@ -651,6 +736,7 @@ static void read_edge(struct reading *r, cfg_t *cfg, int place, struct em_conf_e
         read_check(r, check, em_conf_place(&r->places, place, "check", cfg_title(check)), &raw->address, e);
     }
     read_addresses(r, place, &raw->address, e);
+    read_ranges(r, cfg, place, &raw->address, e);
     free(raw);
 }
 
@@ -832,6 +918,9 @@ void em_conf_forget_blocks(struct em_conf *c)
     for (size_t i = 0; i < c->edges_n; i++) {
         if (c->edges[i].checks)
             explicit_bzero(c->edges[i].checks, c->edges[i].checks_n * sizeof *c->edges[i].checks);
+        if (c->edges[i].ranges)
+            explicit_bzero(c->edges[i].ranges, c->edges[i].ranges_n * sizeof *c->edges[i].ranges);
+        free(c->edges[i].ranges);
         free(c->edges[i].checks);
     }
     free(c->edges);

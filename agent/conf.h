@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "model/rows.h"
 #include "probe/probe.h"
+#include "probe/sweep.h"
 
 enum { EM_CONF_CHECKS_MAX = 2000, EM_CONF_PATHS_MAX = 16, EM_CONF_ERRORS_MAX = 100 };
 
@@ -19,8 +20,22 @@ struct em_conf_check {
     int64_t interval_us;
 };
 
+struct em_conf_range {
+    char name[EM_NAME_MAX];
+    char host[EM_CONF_PATHS_MAX][EM_URI_MAX]; /* what is swept: its own host, or the addresses of the edge */
+    size_t host_n;
+    struct em_port_range ports, source_ports;
+    enum em_transport transport; /* UDP or TCP */
+    bool sharing;                /* the payload */
+    uint32_t sample, rate;       /* ports of each sweep, 0: all; ports in a second */
+    int64_t interval_us, timeout_us;
+    char key[EM_SECRET_MAX]; /* at most EM_SWEEP_KEY_MAX bytes; shared with the responder; "": none */
+};
+
 struct em_conf_edge {
     char name[EM_NAME_MAX];
+    struct em_conf_range *ranges;
+    size_t ranges_n;
     struct em_conf_check *checks; /* those that are written, and those that its addresses stand for */
     size_t checks_n;
 };

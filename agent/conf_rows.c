@@ -53,14 +53,25 @@ static const struct em_conf_row check_rows[] = {
 };
 
 static const struct em_conf_row range_rows[] = {
-    LATER("ports", "Ports to sweep."),
-    LATER("transport", "udp or tcp."),
-    LATER("sample", "Ports of each sweep."),
-    LATER("interval", "Time from one sweep to the next."),
-    LATER("source_ports", "Local ports to sweep from."),
-    LATER("payload", "stun or sharing."),
-    LATER("rate", "Ports in a second."),
-    LATER("timeout", "Time to wait for an answer."),
+    OPTION("ports", PORTS, em_conf_raw_range, ports, .needed = true,
+           .help = "Ports to sweep, such as 50000-59999."),
+    OPTION("transport", TEXT, em_conf_raw_range, transport, .initial = "tcp", .help = "udp or tcp."),
+    OPTION("host", TEXT, em_conf_raw_range, host,
+           .help = "Name or address to sweep; without it: each address of the edge."),
+    OPTION("sample", UINT, em_conf_raw_range, sample, .initial = "200", .min = 1, .max = 65535,
+           .help = "Ports of each sweep, others each time; of a smaller range all."),
+    OPTION("interval", DURATION, em_conf_raw_range, interval_us, .initial = "300", .min = 1, .max = 86400,
+           .help = "Time from one sweep to the next."),
+    OPTION("source_ports", PORTS, em_conf_raw_range, source_ports,
+           .help = "Local ports to sweep from, such as 50000-59999."),
+    OPTION("payload", TEXT, em_conf_raw_range, payload, .initial = "stun",
+           .help = "stun, or sharing: what desktop sharing looks like, which needs edgemedia respond."),
+    OPTION("rate", UINT, em_conf_raw_range, rate, .initial = "500", .min = 1, .max = 100000,
+           .help = "Ports in a second, at most."),
+    OPTION("timeout", DURATION, em_conf_raw_range, timeout_us, .initial = "3", .min = 0.1, .max = 60,
+           .help = "Time to wait for a port, at most."),
+    OPTION("key_file", ABSOLUTE, em_conf_raw_range, key_file,
+           .help = "File whose first line is the key shared with the responder."),
 };
 
 static const struct em_conf_row edge_rows[] = {
@@ -89,7 +100,7 @@ static const struct em_conf_row source_rows[] = {
 
 static const struct em_conf_block edge_blocks[] = {
     { "check", ROWS(check_rows), NULL, 0, false, "A test of one URI at intervals." },
-    { "range", ROWS(range_rows), NULL, 0, true, "A range of ports that is swept." },
+    { "range", ROWS(range_rows), NULL, 0, false, "A range of ports that is swept." },
 };
 
 static const struct em_conf_block root_blocks[] = {

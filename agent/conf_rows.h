@@ -59,6 +59,12 @@ struct em_conf_raw_check {
     int64_t interval_us, timeout_us, degraded_rtt_us;
     struct em_port_range source_ports;
 };
+struct em_conf_raw_range {
+    char host[EM_URI_MAX], transport[EM_NAME_MAX], payload[EM_NAME_MAX], key_file[EM_URI_MAX];
+    struct em_port_range ports, source_ports;
+    uint32_t sample, rate;
+    int64_t interval_us, timeout_us;
+};
 struct em_conf_raw_source {
     uint32_t type;
     struct em_conf_texts path;

@@ -61,6 +61,7 @@ struct daemon {
     struct em_conf *conf;
     struct em_store *store;
     struct em_checks *checks;
+    struct em_ranges *ranges;
     struct em_feeds *feeds;
     struct em_state *state;
     struct em_web *web, *control;
@@ -211,6 +212,7 @@ static void close_other_faces(struct daemon *d, struct em_web *web, struct em_we
 struct plan {
     struct em_web *web, *control; /* those that are there or new ones */
     struct em_checks_plan *checks;
+    struct em_ranges_plan *ranges;
     struct em_feeds_plan *feeds;
     struct em_snmp *snmp; /* NULL: none is started */
 };
@@ -222,6 +224,7 @@ static void discard(struct daemon *d, struct plan *p)
     if (p->control != d->control)
         em_web_free(p->control);
     em_checks_discard(p->checks);
+    em_ranges_discard(p->ranges);
     em_feeds_discard(p->feeds);
 }
 
@@ -233,6 +236,8 @@ static int prepare_rows(struct daemon *d, const struct em_conf *conf, struct pla
     if (err < 0)
         return err;
     if ((err = em_checks_prepare(d->checks, conf, &p->checks, why)) == 0)
+        err = em_ranges_prepare(d->ranges, conf, &p->ranges, why);
+    if (err == 0)
         err = em_feeds_prepare(d->feeds, conf, &p->feeds, why);
     if (err == 0)
         return em_store_commit(d->store, why);
@@ -276,6 +281,7 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     close_other_faces(d, p.web, p.control);
     em_net_event_set_servers(d->net, conf->name_servers);
     em_checks_commit(p.checks);
+    em_ranges_commit(p.ranges);
     em_feeds_commit(p.feeds);
     if (d->conf)
         tell_restart(d, conf);
@@ -386,13 +392,15 @@ static int start_parts(struct daemon *d, struct em_conf *conf, struct em_why *wh
     if (err < 0)
         return err;
     d->checks = em_checks_new(d->net, d->store, changed, d);
+    d->ranges = em_ranges_new(d->net, d->store, changed, d);
     d->feeds = em_feeds_new(d->net, d->store, changed, d);
-    if (!d->checks || !d->feeds)
+    if (!d->checks || !d->ranges || !d->feeds)
         return em_fail(why, EM_ERR_MEMORY, "no memory to start");
     if ((err = apply(d, conf, why)) < 0)
         return err;
     parts.store = d->store;
     parts.checks = d->checks;
+    parts.ranges = d->ranges;
     parts.feeds = d->feeds;
     if ((err = em_state_new(&parts, &d->state, why)) < 0)
         return err;
@@ -409,6 +417,7 @@ static void stop(struct daemon *d)
     em_notify("STOPPING=1");
     em_feeds_free(d->feeds);
     em_checks_free(d->checks);
+    em_ranges_free(d->ranges);
     if (d->store && (em_store_begin(d->store, &why) < 0 || em_store_commit(d->store, &why) < 0))
         em_log_error("the last counters are lost: %s", why.text);
     em_web_free(d->web);

@@ -98,6 +98,7 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
 
     em_store_counts(p->store, counts);
     em_checks_counts(p->checks, counts);
+    em_ranges_counts(p->ranges, counts);
     counts[EM_T_SOURCE] = em_feeds_count(p->feeds);
     em_diagnosis_counts(s->diagnosis, counts);
     if (!(snapshot = em_snapshot_new(counts)))
@@ -114,6 +115,7 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
     d->config_time = s->config_us;
     d->snapshot_time = snapshot->wall_us;
     em_checks_fill(p->checks, snapshot);
+    em_ranges_fill(p->ranges, snapshot);
     em_feeds_fill(p->feeds, snapshot);
     em_diagnosis_fill(s->diagnosis, snapshot);
     em_snapshot_finish(snapshot);

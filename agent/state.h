@@ -8,6 +8,7 @@
 
 #include "agent/checks.h"
 #include "agent/feeds.h"
+#include "agent/ranges.h"
 
 enum { EM_STATE_PER_S = 4, EM_STATE_IDLE_S = 5 };
 
@@ -15,6 +16,7 @@ struct em_state_parts {
     struct em_net *net;
     struct em_store *store;
     const struct em_checks *checks;
+    const struct em_ranges *ranges;
     const struct em_feeds *feeds;
     struct em_mailbox *mailbox;
     int64_t start_us;

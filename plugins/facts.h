@@ -24,8 +24,8 @@ struct facts {
     struct em_totals totals;
     struct em_windows windows;
     struct em_daemon daemon;
-    struct fact_rows checks, sources,
-        findings; /* em_check_row, em_source_row, em_finding_row; in the order of their index */
+    /* em_check_row, em_range_row, em_source_row, em_finding_row; in the order of their index */
+    struct fact_rows checks, ranges, sources, findings;
     char
         origin[EM_URI_MAX]; /* what the numbers are from, for state files and details: "snmp 192.0.2.1:161" */
 };
@@ -53,6 +53,10 @@ static inline const struct em_finding_row *fact_finding(const struct facts *f, s
     return fact_row(&f->findings, i);
 }
 
+/* Ranges are judged like checks: a row for each is put behind those of the checks. Refused ports of a range whose path is clear do no
+ * harm. EM_ERR_LIMIT: no room. */
+int facts_ranges_as_checks(struct facts *f, struct em_why *why) EM_MUST_CHECK;
+
 /* Writes one cell; the value is cut to the member's size. Text is copied up to its first NUL. */
 void fact_set_number(const struct em_field *f, void *row, uint64_t v);
 void fact_set_time(const struct em_field *f, void *row, int64_t wall_us);
@@ -60,7 +64,8 @@ void fact_set_text(const struct em_field *f, void *row, const char *p, size_t n)
 
 /* The fields that are fetched of each table, by their JSON names; NULL ends a list. What judging uses, and no more: over AgentX
  * each cell costs a round trip between snmpd and the daemon. */
-extern const char *const fact_check_fields[], *const fact_source_fields[], *const fact_finding_fields[],
-                                                                               *const fact_daemon_fields[];
+extern const char *const fact_check_fields[], *const fact_range_fields[], *const fact_source_fields[],
+                                                                              *const fact_finding_fields[],
+                                                                                  *const fact_daemon_fields[];
 
 #endif

@@ -327,6 +327,8 @@ int source_snmp(const struct conf *c, struct facts *f, struct em_why *why)
     err = get_scalars(&s, mode, f, why);
     if (err == 0 && mode->checks)
         err = walk(&s, &f->checks, fact_check_fields, why);
+    if (err == 0 && mode->checks && (err = walk(&s, &f->ranges, fact_range_fields, why)) == 0)
+        err = facts_ranges_as_checks(f, why);
     if (err == 0 && mode->sources)
         err = walk(&s, &f->sources, fact_source_fields, why);
     if (err == 0 && mode->findings)

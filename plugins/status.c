@@ -126,6 +126,16 @@ static int read_rows(json_object *root, struct fact_rows *rows, const char *cons
     return err;
 }
 
+/* A daemon that is a little older has none. */
+static int read_ranges(json_object *root, struct facts *f, struct em_why *why)
+{
+    int err = 0;
+
+    if (json_object_object_get_ex(root, em_catalogue[EM_T_RANGE].json, NULL))
+        err = read_rows(root, &f->ranges, fact_range_fields, why);
+    return err < 0 ? err : facts_ranges_as_checks(f, why);
+}
+
 static int read_root(json_object *root, const struct mode_def *mode, struct facts *f, struct em_why *why)
 {
     json_object *version = NULL, *group = NULL;
@@ -148,7 +158,8 @@ static int read_root(json_object *root, const struct mode_def *mode, struct fact
             (err = read_row(EM_T_WINDOWS, NULL, &f->windows, group, "recent", why)) < 0)
             return err;
     }
-    if (mode->checks && (err = read_rows(root, &f->checks, fact_check_fields, why)) < 0)
+    if (mode->checks && ((err = read_rows(root, &f->checks, fact_check_fields, why)) < 0 ||
+                         (err = read_ranges(root, f, why)) < 0))
         return err;
     if (mode->sources && (err = read_rows(root, &f->sources, fact_source_fields, why)) < 0)
         return err;

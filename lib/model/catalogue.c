@@ -173,6 +173,81 @@ static const struct em_field check_fields[] = {
 };
 #undef ROW
 
+/* One verdict's share of a range: all of them are samples of one metric. */
+#define PORTS(id, member, object, verdict)                                                                   \
+    F(id, GAUGE, member, .snmp = object, .metric = "range_ports", .label = "verdict=\"" verdict "\"",        \
+      .unit = "ports", .help = "Ports by verdict in the last sweep. Here those that are " verdict ".")
+
+#define ROW em_range_row
+static const struct em_field range_fields[] = {
+    F(0, INDEX, edge, .snmp = "emEdgeIndex", .flags = EM_FIELD_FOREIGN_INDEX,
+      .help = "The edge that the range belongs to."),
+    F(1, INDEX, range, .snmp = "Index",
+      .help = "Number of the range within its edge. It survives restarts and is never reused."),
+    F(2, TEXT, edge_name, .snmp = "EdgeName", .label = "edge", .help = "Configured name of the edge."),
+    F(3, TEXT, name, .snmp = "Name", .label = "range", .help = "Configured name of the range."),
+    F(4, TEXT, host, .snmp = "Host",
+      .help = "The names or addresses that are swept, as they are configured."),
+    F(5, NUMBER, first_port, .snmp = "FirstPort", .help = "The first port of the range."),
+    F(6, NUMBER, last_port, .snmp = "LastPort", .help = "The last port of the range."),
+    F(7, ENUM, transport, .snmp = "Transport", .names = &em_transport_names,
+      .help = "The transport that is swept."),
+    F(8, ENUM, verdict, .snmp = "Verdict", .names = &em_verdict_names,
+      .help = "The worst verdict of the last sweep. It is ok if every path is clear and a port answered, and "
+              "refused if every path is clear and nobody listens."),
+    F(9, GAUGE, clear, .snmp = "Clear", .metric = "range_clear",
+      .help = "1 if the path to every tested port is clear, which means ok, degraded or refused, else 0."),
+    F(10, TEXT, reason, .snmp = "Reason", .help = "Why the verdict is what it is."),
+    F(11, TIME, sweep_time, .snmp = "SweepTime", .metric = "range_last_sweep_timestamp_seconds",
+      .help = "When the last sweep ended."),
+    F(12, TIME, changed_time, .snmp = "ChangedTime", .help = "When the verdict last changed."),
+    F(13, COUNTER, sweeps, .snmp = "Sweeps", .metric = "range_sweeps", .help = "Sweeps that ended."),
+    F(14, COUNTER, failed_sweeps, .snmp = "FailedSweeps", .metric = "range_failed_sweeps",
+      .help = "Sweeps that found a path that is not clear."),
+    F(15, COUNTER, tcp_retransmits, .snmp = "Retransmits", .metric = "range_retransmits",
+      .help = "TCP segments and requests that had to be sent again in sweeps."),
+    F(16, GAUGE, addresses, .snmp = "Addresses", .metric = "range_addresses",
+      .help = "Addresses that were swept in the last sweep."),
+    F(17, GAUGE, tested, .snmp = "Tested", .metric = "range_tested_ports", .unit = "ports",
+      .help = "Ports that were tested in the last sweep, those of each address counted."),
+    F(18, GAUGE, sweep_us, .snmp = "SweepDuration", .metric = "range_sweep_seconds", .unit = "microseconds",
+      .flags = EM_FIELD_ABSENT_IF_ZERO, .help = "How long the last sweep took."),
+    F(19, GAUGE, rtt_us, .snmp = "Rtt", .metric = "range_rtt_seconds", .unit = "microseconds",
+      .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "Smoothed round trip of the last sweep. Zero if nothing answered."),
+    PORTS(20, ports_ok, "PortsOk", "ok"),
+    PORTS(21, ports_degraded, "PortsDegraded", "degraded"),
+    PORTS(22, ports_refused, "PortsRefused", "refused"),
+    PORTS(23, ports_filtered, "PortsFiltered", "filtered"),
+    PORTS(24, ports_prohibited, "PortsProhibited", "prohibited"),
+    PORTS(25, ports_unreachable, "PortsUnreachable", "unreachable"),
+    PORTS(26, ports_blackholed, "PortsBlackholed", "blackholed"),
+    PORTS(27, ports_silent, "PortsSilent", "silent"),
+    PORTS(28, ports_reset, "PortsReset", "reset"),
+    PORTS(29, ports_intercepted, "PortsIntercepted", "intercepted"),
+    PORTS(30, ports_mangled, "PortsMangled", "mangled"),
+    PORTS(31, ports_protocol_error, "PortsProtocolError", "protocol-error"),
+    PORTS(32, ports_error, "PortsError", "error"),
+};
+#undef ROW
+
+#define ROW em_exception_row
+static const struct em_field exception_fields[] = {
+    F(0, INDEX, edge, .snmp = "emEdgeIndex", .flags = EM_FIELD_FOREIGN_INDEX,
+      .help = "The edge that the range belongs to."),
+    F(0, INDEX, range, .snmp = "emRangeIndex", .flags = EM_FIELD_FOREIGN_INDEX, .help = "The range."),
+    F(1, INDEX, exception, .snmp = "Index", .help = "Number of the row within the range's last sweep."),
+    F(2, TEXT, edge_name, .snmp = "EdgeName", .help = "Configured name of the edge."),
+    F(3, TEXT, range_name, .snmp = "RangeName", .help = "Configured name of the range."),
+    F(4, TEXT, address, .snmp = "Address", .help = "The address that was swept."),
+    F(5, NUMBER, first_port, .snmp = "FirstPort", .help = "The first of the ports."),
+    F(6, NUMBER, last_port, .snmp = "LastPort", .help = "The last of the ports."),
+    F(7, ENUM, verdict, .snmp = "Verdict", .names = &em_verdict_names,
+      .help = "What each tested port from the first to the last came to."),
+    F(8, GAUGE, ports, .snmp = "Tested", .unit = "ports", .help = "How many of these ports were tested."),
+};
+#undef ROW
+
 #define ROW em_source_row
 static const struct em_field source_fields[] = {
     F(1, INDEX, source, .snmp = "Index",
@@ -344,6 +419,10 @@ const struct em_table em_catalogue[EM_T_COUNT] = {
           "The configured edges."),
     TABLE(EM_T_CHECK, "checks", "emCheck", 12, em_check_row, check_fields, 3, EM_CHECKS_MAX,
           "The configured tests, a row for each address that is tested."),
+    TABLE(EM_T_RANGE, "ranges", "emRange", 13, em_range_row, range_fields, 2, EM_RANGES_MAX,
+          "The configured ranges of ports, with what the last sweep of each found."),
+    TABLE(EM_T_EXCEPTION, "port_exceptions", "emPortException", 14, em_exception_row, exception_fields, 3,
+          EM_EXCEPTIONS_MAX, "Ports of the last sweeps that are not ok, in runs of equal verdicts."),
     TABLE(EM_T_SOURCE, "sources", "emSource", 15, em_source_row, source_fields, 1, EM_SOURCES_MAX,
           "The sources of evidence about failed calls."),
     TABLE(EM_T_CODE, "diagnostic_codes", "emDiagnosticCode", 16, em_code_row, code_fields, 1, EM_CODES_MAX,

@@ -61,6 +61,8 @@ enum em_table_id {
     EM_T_DAEMON,
     EM_T_EDGE,
     EM_T_CHECK,
+    EM_T_RANGE,
+    EM_T_EXCEPTION,
     EM_T_SOURCE,
     EM_T_CODE,
     EM_T_ICE,

@@ -23,6 +23,8 @@ enum {
 
     EM_EDGES_MAX = 1000,
     EM_CHECKS_MAX = 20000, /* rows: checks times addresses */
+    EM_RANGES_MAX = 500,
+    EM_EXCEPTIONS_MAX = 8000, /* of all ranges together */
     EM_SOURCES_MAX = 256,
     EM_CODES_MAX = 512, /* distinct diagnostic codes that are told apart */
     EM_ICE_BITS = 32,
@@ -73,6 +75,28 @@ struct em_check_row {
     int64_t certificate_expiry;
     uint64_t certificate_days_left;
     char certificate_issuer[EM_TEXT_MAX];
+};
+
+/* What the last sweep of a range found, over all addresses of it. */
+struct em_range_row {
+    uint32_t edge, range; /* index */
+    char edge_name[EM_NAME_MAX], name[EM_NAME_MAX], host[EM_URI_MAX];
+    uint32_t first_port, last_port, transport, verdict, clear; /* clear: 1 or 0 */
+    char reason[EM_REASON_MAX];
+    int64_t sweep_time, changed_time;
+    uint64_t sweeps, failed_sweeps, tcp_retransmits; /* totals */
+    uint64_t addresses, tested, sweep_us, rtt_us;
+    uint64_t ports_ok, ports_degraded, ports_refused, ports_filtered, ports_prohibited, ports_unreachable,
+        ports_blackholed, ports_silent, ports_reset, ports_intercepted, ports_mangled, ports_protocol_error,
+        ports_error;
+};
+
+/* Tested ports of a range, one after the other, with the same verdict that is not ok. */
+struct em_exception_row {
+    uint32_t edge, range, exception; /* index */
+    char edge_name[EM_NAME_MAX], range_name[EM_NAME_MAX], address[EM_ADDRESS_MAX];
+    uint32_t first_port, last_port, verdict;
+    uint64_t ports; /* how many of them were tested */
 };
 
 struct em_source_row {
