@@ -157,7 +157,7 @@ class Relay:
         _, tid, found, integrity = request
         lifetime = found.get(0x000D)
         self.history.append({"signed": integrity is not None, "lifetime": lifetime and int.from_bytes(lifetime, "big"), "udp": udp,
-                             "attributes": list(found), "version": found.get(0x8008), "size": len(found.get(0x0008, b""))})
+                             "attributes": list(found), "version": found.get(0x8008), "size": len(found.get(0x0008, b"")), "bytes": data})
         if self.misbehave == "standard":
             return struct.pack("!HH", ERROR, 8) + tid + attr(0x0009, b"\0\0\4\1")
         if self.misbehave == "wrong-id":

@@ -5,6 +5,7 @@ with right and wrong ones, with those of MRAS, over IPv6, and against every misb
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -105,6 +106,28 @@ def test_the_next_request_goes_where_the_challenge_says():
         r = probe(shared, "udp", "user1", "pass")
         assert r["verdict"] == "ok" and r["relayed_address"] == "127.0.0.1:50123", r
         assert len(shared.history) == 1 and len(own.history) == 2, (shared.history, own.history)
+
+
+def test_tshark_agrees_with_what_was_sent():
+    if not shutil.which("tshark") or not shutil.which("text2pcap"):
+        return "no tshark here"
+    with Relay() as relay:
+        assert probe(relay, "udp", "user1", "pass")["verdict"] == "ok"
+    with tempfile.TemporaryDirectory(prefix="em-tshark-") as directory:
+        text, capture = f"{directory}/hex", f"{directory}/pcap"
+        with open(text, "w", encoding="ascii") as f:
+            f.writelines("000000 " + h["bytes"].hex(" ") + "\n" for h in relay.history)
+        subprocess.run(["text2pcap", "-q", "-u", "40000,3478", text, capture], check=True, capture_output=True, timeout=30)
+        fields = ["stun.type", "stun.att.type", "stun.att.ms.version", "stun.att.lifetime", "stun.att.realm", "_ws.malformed"]
+        got = subprocess.run(["tshark", "-r", capture, "-o", "stun.stunversion:MS-TURN", "-T", "fields", "-E", "separator=|", "-E", "occurrence=a",
+                              *(x for f in fields for x in ("-e", f))],
+                             check=True, capture_output=True, text=True, timeout=60, env={**os.environ, "HOME": directory})
+    rows = [dict(zip(fields, line.split("|"))) for line in got.stdout.splitlines()]
+    sent = ["000f 8008", "000f 8008 8095 0014 0015 0006 0008", "000f 8008 000d 8095 8050 0014 0015 0006 0008"]
+    assert [" ".join(t[2:] for t in r["stun.att.type"].split(",")) for r in rows] == sent, got.stdout
+    assert all(r["stun.type"] == "0x0003" and not r["_ws.malformed"] for r in rows), got.stdout
+    assert rows[1]["stun.att.realm"] == '"rtcmedia"' and rows[2]["stun.att.lifetime"] == "0", got.stdout
+    return None
 
 
 # kind: (udp without, udp with, tcp without, tcp with credentials); None: the misbehaviour is not seen there
