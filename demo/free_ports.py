@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prints ports of 127.0.0.1 that nobody uses, UDP and TCP both, as shell assignments: free_ports.py NAME[=COUNT]...; NAME=10 gives a run of
-ten as NAME_FIRST and NAME_LAST. They lie below the range from which the kernel takes the ports of outgoing connections."""
+ten as NAME_FIRST and NAME_LAST. They lie below the range from which the kernel takes the ports of outgoing connections. Tests import take():
+its ports stay theirs until they end, since each port goes with a name that only one process of this network namespace can have."""
 import random
 import socket
 import sys
@@ -16,13 +17,15 @@ def ephemeral_first():
 
 
 def hold(port):
-    """Both sockets bound to the port, or None."""
+    """A socket with the name of the port, and sockets bound to the port over TCP and UDP; or None."""
     held = []
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        s = socket.socket(socket.AF_INET, kind)
+    for family, kind, address in ((socket.AF_UNIX, socket.SOCK_DGRAM, f"\0edgemedia-port-{port}"),
+                                  (socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", port)),
+                                  (socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", port))):
+        s = socket.socket(family, kind)
         held.append(s)
         try:
-            s.bind(("127.0.0.1", port))
+            s.bind(address)
         except OSError:
             for each in held:
                 each.close()
@@ -30,23 +33,44 @@ def hold(port):
     return held
 
 
-def run_of(count, top, taken):
+def run_of(count, taken):
+    """The first of count ports in a row; taken gets what holds each."""
+    top = max(ephemeral_first(), 12000)
     for _ in range(1000):
         first = random.randrange(10000, top - count)
-        ports = range(first, first + count)
-        held = [] if any(p in taken for p in ports) else [hold(p) for p in ports]
-        if held and all(held):
-            taken.update(dict(zip(ports, held)))
+        held = {}
+        for port in range(first, first + count):
+            held[port] = hold(port)
+            if not held[port]:
+                break
+        if all(held.values()):
+            taken.update(held)
             return first
+        for each in filter(None, held.values()):
+            for s in each:
+                s.close()
     sys.exit("free_ports: found none")
 
 
+NAMES = []  # of the ports that this process took
+
+
+def take(count=1):
+    """The first of count ports in a row that nobody uses, and that no other process gets from here as long as this one lives."""
+    held = {}
+    first = run_of(count, held)
+    for name, *bound in held.values():
+        NAMES.append(name)
+        for s in bound:
+            s.close()
+    return first
+
+
 def main():
-    top = max(ephemeral_first(), 12000)
     taken = {}  # keeps the sockets until all are found
     for argument in sys.argv[1:]:
         name, _, count = argument.partition("=")
-        first = run_of(int(count or 1), top, taken)
+        first = run_of(int(count or 1), taken)
         if count:
             print(f"{name}_FIRST={first} {name}_LAST={first + int(count) - 1}")
         else:

@@ -7,8 +7,12 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.append(f"{os.environ.get('EM_SRCDIR', '.')}/demo")
+import free_ports  # noqa: E402
 
 BUILD = os.environ.get("EM_BUILDDIR", ".")
 PROGRAM = f"{BUILD}/edgemediad"
@@ -32,10 +36,9 @@ def wait_for(what, condition, seconds=15):
         time.sleep(0.03)
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_port():
+    """A port of 127.0.0.1 that nobody uses, over TCP and UDP, and no other test either."""
+    return free_ports.take()
 
 
 class UnixConnection(http.client.HTTPConnection):

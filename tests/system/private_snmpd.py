@@ -4,11 +4,13 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
 
-from snmpv2c import Manager, oid
+sys.path.append(f"{os.environ.get('EM_SRCDIR', '.')}/demo")
+import free_ports  # noqa: E402
+from snmpv2c import Manager, oid  # noqa: E402
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
@@ -34,9 +36,7 @@ def find_mibs():
 
 
 def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports.take()
 
 
 def wait_for(what, condition, seconds):

@@ -257,7 +257,7 @@ def test_scan_shows_progress_on_a_terminal_only():
 
 class Responder:
     def __init__(self, *options):
-        self.first = free_ports.run_of(3, max(free_ports.ephemeral_first(), 12000), {})
+        self.first = free_ports.take(3)
         self.process = subprocess.Popen([CLI, "respond", *options, "127.0.0.1", f"{self.first}-{self.first + 2}"], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         self.line = self.process.stdout.readline().decode()
@@ -305,10 +305,7 @@ def test_sweep_of_the_responder():
 
 
 def test_probe_tells_bad_news_with_exit_1():
-    taken = {}
-    port = free_ports.run_of(1, max(free_ports.ephemeral_first(), 12000), taken)
-    for held in taken[port]:
-        held.close()
+    port = free_ports.take()
     for kind in ("tcp", "udp"):
         expect(answer("probe", "--json", f"{kind}:127.0.0.1:{port}", want=1), verdict="refused")
     expect(answer("probe", "--json", "--timeout", "2", "stun:nothing.invalid", want=1), verdict="dns-failed", address=None)

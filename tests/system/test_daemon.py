@@ -123,7 +123,7 @@ def test_restart_keeps_counters_and_numbers():
     with directory() as d:
         trace = Trace(f"{d}/a.log")
         trace.fail("one")
-        body = edge(check("a", "stun:127.0.0.1:9"), check("b", f"stun:127.0.0.1:{stun.port}")) + source(f"{d}/*.log")
+        body = edge(check("a", f"stun:127.0.0.1:{free_port()}"), check("b", f"stun:127.0.0.1:{stun.port}")) + source(f"{d}/*.log")
         with Daemon(d, body) as daemon:
             daemon.start()
             before = wait_for("two probes", lambda: (r := daemon.check("b")) and r["probes"] >= 2 and r)
@@ -254,7 +254,7 @@ def test_many_reloads_while_probes_run():
 
 def test_test_config():
     with directory() as d:
-        daemon = Daemon(d, edge(check("a", "stun:127.0.0.1:9")))
+        daemon = Daemon(d, edge(check("a", f"stun:127.0.0.1:{free_port()}")))
         done = run("--test-config", "-c", daemon.conf)
         assert (done.returncode, done.stdout) == (0, f"{daemon.conf} is good: 1 edges, 1 checks, 0 sources\n"), done
         assert not os.path.exists(daemon.database)

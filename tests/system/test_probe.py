@@ -13,7 +13,8 @@ import tempfile
 import time
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
-sys.path[:0] = [f"{SRC}/tests"]
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/demo"]
+import free_ports  # noqa: E402
 import tap  # noqa: E402
 
 PROBE = f"{BUILD}/tests/system/probe_real"
@@ -55,14 +56,7 @@ def answers(port):
 
 
 def free_port():
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-            except OSError:
-                continue
+    return free_ports.take()
 
 
 class Coturn:

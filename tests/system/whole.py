@@ -4,7 +4,6 @@ what is asked of it: the SNMP tools of net-snmp, the metrics, the plugin, the co
 import functools
 import json
 import os
-import random
 import re
 import shutil
 import socket
@@ -14,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from edgemediad import BUILD, Daemon, Trace, free_port, wait_for
+from edgemediad import BUILD, Daemon, Trace, free_port, free_ports, wait_for
 from private_snmpd import Snmpd, end_with_parent
 from test_probe import Coturn
 
@@ -56,24 +55,6 @@ def end(process):
         process.kill()
         process.wait()
         raise AssertionError(f"{process.args[0]} does not end") from None
-
-
-def free_ports(n):
-    """The first of n ports in a row that nobody has on UDP or TCP; another program may take them the moment after."""
-    for first in random.sample(range(20000, 32000, n), 100):
-        held = []
-        try:
-            for port in range(first, first + n):
-                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                    held.append(socket.socket(socket.AF_INET, kind))
-                    held[-1].bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-        finally:
-            for s in held:
-                s.close()
-    raise AssertionError("no free ports")
 
 
 def dead_udp():
@@ -241,7 +222,7 @@ class Whole:
 
     def respond(self):
         for _ in range(5):
-            self.media = free_ports(4)
+            self.media = free_ports.take(4)
             self.responder = start(f"{BUILD}/edgemedia", "respond", "127.0.0.1", f"{self.media}-{self.media + 3}", stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
             self.ends += [self.responder.stdout.close, functools.partial(end, self.responder)]
