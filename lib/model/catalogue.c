@@ -164,8 +164,8 @@ static const struct em_field check_fields[] = {
     F(29, TIME, certificate_expiry, .snmp = "CertificateExpiry",
       .metric = "check_certificate_expiry_timestamp_seconds",
       .help = "When the certificate of the server expires. Zero if none was seen."),
-    F(30, GAUGE, certificate_days_left, .snmp = "CertificateDaysLeft",
-      .metric = "check_certificate_days_left", .unit = "days", .flags = EM_FIELD_ABSENT_IF_ZERO,
+    F(30, GAUGE, certificate_days_left, .snmp = "CertificateDaysLeft", .unit = "days",
+      .flags = EM_FIELD_ABSENT_IF_ZERO,
       .help = "Whole days until the certificate of the server expires. Zero if it has expired, or none was "
               "seen."),
     F(31, TEXT, certificate_issuer, .snmp = "CertificateIssuer", .flags = EM_FIELD_ABSENT_IF_ZERO,

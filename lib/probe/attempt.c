@@ -124,8 +124,8 @@ static bool no_route(const struct em_attempt *a, const struct em_net_error *e)
 {
     bool v6 = a->remote.u.any.sa_family == AF_INET6;
 
-    if (e->kind != EM_NET_LOCAL || a->connected)
-        return false;
+    if (e->kind != EM_NET_LOCAL || (a->connected && a->result.transport != EM_TRANSPORT_UDP))
+        return false; /* UDP: a socket without a peer learns it when it sends */
     return e->error == ENETUNREACH || e->error == EHOSTUNREACH || e->error == EAFNOSUPPORT ||
            (e->error == EADDRNOTAVAIL && v6 && em_attempt_options(a)->source_ports.first == 0);
 }

@@ -98,9 +98,11 @@ def check_closed(lab):
 
 def check_no_route(lab):
     lab.far.rules("")
-    for transport, address in (("udp", "203.0.113.1"), ("tcp", "203.0.113.1"), ("tcp", "2001:db9::1")):
+    for transport, address, family in (("udp", "203.0.113.1", "IPv4"), ("tcp", "203.0.113.1", "IPv4"), ("udp", "2001:db9::1", "IPv6"),
+                                       ("tcp", "2001:db9::1", "IPv6")):
         verdict, text, seconds = lab.probe(transport, address)
-        assert verdict == "error" and "Network is unreachable" in text and seconds < 1, (verdict, text)
+        assert verdict == "unreachable" and text == f"this machine has no {family} route to it: Network is unreachable", (verdict, text)
+        assert seconds < 1, seconds
 
 
 test_udp_paths = namespaces.in_lab(Lab, lambda lab: each(lab, "udp", PATHS["udp"]))
