@@ -962,6 +962,62 @@ START_TEST(a_shorter_copy_outlives_its_original)
 }
 END_TEST
 
+/* The most memory that this process ever had, in KiB. */
+static unsigned long peak_kib(void)
+{
+    char line[256];
+    unsigned long kib = 0;
+    FILE *f = fopen("/proc/self/status", "re");
+
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoul(line + 6, NULL, 10);
+    fclose(f);
+    return kib;
+}
+
+/* Lines without an end, and the NULs that a crash leaves: 32 MiB of each, or a GiB with EM_ALL in the environment. */
+START_TEST(endless_lines_and_nuls_take_no_memory)
+{
+    const size_t size = getenv("EM_ALL") ? (size_t)1 << 30 : (size_t)32 << 20;
+    static const char fills[] = { '\0', 'x', ' ' };
+    static char block[1 << 20];
+    unsigned long before;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 2);
+    run(3 * EM_US_PER_S);
+    before = peak_kib();
+    for (size_t i = 0; i < sizeof fills; i++) {
+        struct stat st;
+
+        if (fills[i] == '\0') {
+            ck_assert_int_eq(stat(at("logs/a.log"), &st), 0);
+            ck_assert_int_eq(truncate(at("logs/a.log"), st.st_size + (off_t)size), 0);
+        } else {
+            memset(block, fills[i], sizeof block);
+            for (size_t n = 0; n < size; n += sizeof block)
+                put_bytes(at("logs/a.log"), block, sizeof block);
+        }
+        written_bytes += size;
+        if (fills[i] != '\0')
+            put_text(at("logs/a.log"), "\n");
+        put("logs/a.log", 1);
+        for (int k = 0; k < 1 << 16 && totals().messages < written; k++) {
+            em_clock_fake_advance(&moved, EM_US_PER_MS);
+            play_turn();
+        }
+        check("endless");
+    }
+#if !defined __SANITIZE_ADDRESS__ && !defined __clang__
+    ck_assert_msg(peak_kib() - before < 4096, "%lu KiB more", peak_kib() - before);
+#else
+    (void)before;
+#endif
+}
+END_TEST
+
 static void limit_pages(int pages)
 {
     char sql[64];
@@ -1149,6 +1205,7 @@ int main(void)
     tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
     tcase_add_test(t, a_message_that_pauses_is_counted_whole);
     tcase_add_test(t, a_shorter_copy_outlives_its_original);
+    tcase_add_test(t, endless_lines_and_nuls_take_no_memory);
     tcase_add_test(t, a_full_database_stops_reading_and_nothing_is_lost);
     tcase_add_test(t, more_files_than_can_be_followed);
     tcase_add_test(t, quiet_files_are_closed_and_opened_again);
