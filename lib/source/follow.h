@@ -212,6 +212,8 @@ void trace_orphans(struct em_trace *t);    /* places without a file: look for th
 void trace_revisit(struct em_trace *t);    /* ended places: has a file of theirs grown? */
 
 /* trace_place.c: the places of the source. */
+bool trace_room(void **list, size_t n,
+                size_t *room); /* in a list of pointers for one more; false: no memory */
 int trace_places_load(struct em_trace *t, struct em_why *why) EM_MUST_CHECK;
 void trace_places_free(struct em_trace *t);
 struct trace_place *trace_place_new(struct em_trace *t);          /* NULL: no memory */

@@ -24,17 +24,12 @@ static void note_stat(struct trace_file *f, const struct stat *st)
 
 struct trace_file *trace_file_add(struct em_trace *t, const char *path, const struct stat *st)
 {
+    void *files = t->file;
     struct trace_file *f;
 
-    if (t->files_n == t->files_room) {
-        size_t room = t->files_room ? t->files_room * 2 : 16;
-        struct trace_file **bigger = realloc(t->file, room * sizeof(*bigger));
-
-        if (!bigger)
-            return NULL;
-        t->file = bigger;
-        t->files_room = room;
-    }
+    if (!trace_room(&files, t->files_n, &t->files_room))
+        return NULL;
+    t->file = files;
     if (!(f = calloc(1, sizeof *f)) || !(f->path = strdup(path))) {
         free(f);
         return NULL;

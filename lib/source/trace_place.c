@@ -5,19 +5,28 @@
 
 #include "source/follow.h"
 
+bool trace_room(void **list, size_t n, size_t *room)
+{
+    void *bigger;
+    size_t more = *room ? *room * 2 : 16;
+
+    if (n < *room)
+        return true;
+    if (!(bigger = realloc(*list, more * sizeof(void *))))
+        return false;
+    *list = bigger;
+    *room = more;
+    return true;
+}
+
 struct trace_place *trace_place_new(struct em_trace *t)
 {
     struct trace_place *p;
+    void *places = t->place;
 
-    if (t->places_n == t->places_room) {
-        size_t room = t->places_room ? t->places_room * 2 : 16;
-        struct trace_place **bigger = realloc(t->place, room * sizeof(*bigger));
-
-        if (!bigger)
-            return NULL;
-        t->place = bigger;
-        t->places_room = room;
-    }
+    if (!trace_room(&places, t->places_n, &t->places_room))
+        return NULL;
+    t->place = places;
     if ((p = calloc(1, sizeof *p)))
         t->place[t->places_n++] = p;
     return p;

@@ -86,6 +86,16 @@ void em_db_reset(struct em_db *db, enum em_sql q); /* a statement that is left b
 void em_db_set_durable(struct em_db *db,
                        bool durable); /* outside of a transaction: do commits wait for the disk? */
 
+/* Unsigned numbers are stored with their bits as SQLite's signed ones. */
+static inline uint64_t em_db_u64(sqlite3_stmt *st, int column)
+{
+    return (uint64_t)sqlite3_column_int64(st, column);
+}
+static inline uint32_t em_db_u32(sqlite3_stmt *st, int column)
+{
+    return (uint32_t)sqlite3_column_int64(st, column);
+}
+
 void em_db_column_text(sqlite3_stmt *st, int column, char *to, size_t size);
 
 #endif

@@ -31,16 +31,16 @@ static void read_row(sqlite3_stmt *st, struct em_failure_row *row, uint32_t *sou
     *row = (struct em_failure_row) {
         .failure = em_store_failure_index(sqlite3_column_int64(st, 0)),
         .time = sqlite3_column_int64(st, 1),
-        .code = (uint32_t)sqlite3_column_int64(st, 4),
-        .code_class = (uint32_t)sqlite3_column_int64(st, 5),
-        .side = (uint32_t)sqlite3_column_int64(st, 7),
-        .media = (uint32_t)sqlite3_column_int64(st, 8),
-        .ice_known = (uint32_t)sqlite3_column_int64(st, 9),
-        .ice_warnings = (uint32_t)sqlite3_column_int64(st, 10),
-        .format = (uint32_t)sqlite3_column_int64(st, 15),
-        .offset = (uint64_t)sqlite3_column_int64(st, 18),
+        .code = em_db_u32(st, 4),
+        .code_class = em_db_u32(st, 5),
+        .side = em_db_u32(st, 7),
+        .media = em_db_u32(st, 8),
+        .ice_known = em_db_u32(st, 9),
+        .ice_warnings = em_db_u32(st, 10),
+        .format = em_db_u32(st, 15),
+        .offset = em_db_u64(st, 18),
     };
-    *source = (uint32_t)sqlite3_column_int64(st, 16);
+    *source = em_db_u32(st, 16);
     em_db_column_text(st, 2, row->call_id, sizeof row->call_id);
     em_db_column_text(st, 3, row->cseq, sizeof row->cseq);
     em_db_column_text(st, 6, row->reason, sizeof row->reason);

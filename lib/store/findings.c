@@ -60,9 +60,9 @@ int em_store_findings(struct em_store *s, size_t most,
 
     while ((rc = em_db_step(&s->db, EM_SQL_FINDINGS, why)) == 1) {
         struct em_finding_row row = {
-            .id = (uint32_t)sqlite3_column_int64(st, 0),
-            .kind = (uint32_t)sqlite3_column_int64(st, 1),
-            .severity = (uint32_t)sqlite3_column_int64(st, 2),
+            .id = em_db_u32(st, 0),
+            .kind = em_db_u32(st, 1),
+            .severity = em_db_u32(st, 2),
             .since = sqlite3_column_int64(st, 3),
             .seen = sqlite3_column_int64(st, 4),
         };

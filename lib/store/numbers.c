@@ -166,8 +166,7 @@ static int load_counters(struct em_store *s, struct em_why *why)
         const unsigned char *name = sqlite3_column_text(st, 0);
 
         if (name)
-            load_counter(&s->now, (const char *)name, sqlite3_column_int64(st, 1),
-                         (uint64_t)sqlite3_column_int64(st, 2));
+            load_counter(&s->now, (const char *)name, sqlite3_column_int64(st, 1), em_db_u64(st, 2));
     }
     return rc;
 }
@@ -182,7 +181,7 @@ static int load_minutes(struct em_store *s, struct em_why *why)
         struct em_store_minute *m = minute > 0 ? slot(&s->now, minute) : NULL;
 
         for (int e = 0; m && e < EM_STORE_EVENTS; e++)
-            m->n[e] = (uint32_t)sqlite3_column_int64(st, e + 1);
+            m->n[e] = em_db_u32(st, e + 1);
     }
     return rc;
 }

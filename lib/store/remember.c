@@ -16,16 +16,16 @@ int em_store_positions(struct em_store *s, uint32_t source, em_position_fn each,
 
     while ((rc = em_db_step(&s->db, EM_SQL_POSITIONS, why)) == 1) {
         struct em_position p = {
-            .device = (uint64_t)sqlite3_column_int64(st, 1),
-            .inode = (uint64_t)sqlite3_column_int64(st, 2),
-            .head_hash = (uint64_t)sqlite3_column_int64(st, 3),
-            .head_size = (uint32_t)sqlite3_column_int64(st, 4),
-            .tail_hash = (uint64_t)sqlite3_column_int64(st, 5),
-            .tail_size = (uint32_t)sqlite3_column_int64(st, 6),
+            .device = em_db_u64(st, 1),
+            .inode = em_db_u64(st, 2),
+            .head_hash = em_db_u64(st, 3),
+            .head_size = em_db_u32(st, 4),
+            .tail_hash = em_db_u64(st, 5),
+            .tail_size = em_db_u32(st, 6),
             .ended = sqlite3_column_int64(st, 7) != 0,
-            .mark = { .offset = (uint64_t)sqlite3_column_int64(st, 8),
-                      .format = (uint32_t)sqlite3_column_int64(st, 9),
-                      .encoding = (uint32_t)sqlite3_column_int64(st, 10),
+            .mark = { .offset = em_db_u64(st, 8),
+                      .format = em_db_u32(st, 9),
+                      .encoding = em_db_u32(st, 10),
                       .time_us = sqlite3_column_int64(st, 11) },
             .seen_us = sqlite3_column_int64(st, 12),
         };
@@ -109,7 +109,7 @@ static int number_new(struct em_store *s, const char *kind, uint32_t parent, con
         em_db_set_durable(&s->db, true);
     rc = em_db_step(&s->db, EM_SQL_NUMBER_NEW, why);
     if (rc == 1) {
-        *number = (uint32_t)sqlite3_column_int64(st, 0);
+        *number = em_db_u32(st, 0);
         rc = em_db_step(&s->db, EM_SQL_NUMBER_NEW, why);
     }
     if (own)
@@ -125,7 +125,7 @@ int em_store_number(struct em_store *s, const char *kind, uint32_t parent, const
     int rc = em_db_step(&s->db, EM_SQL_NUMBER_GET, why);
 
     if (rc == 1) {
-        *number = (uint32_t)sqlite3_column_int64(st, 0);
+        *number = em_db_u32(st, 0);
         em_db_reset(&s->db, EM_SQL_NUMBER_GET);
         return 0;
     }
@@ -224,14 +224,11 @@ int em_store_checks_load(struct em_store *s, struct em_why *why)
     int rc, err;
 
     while ((rc = em_db_step(&s->db, EM_SQL_CHECK_TOTALS, why)) == 1) {
-        const struct em_check_totals t = { (uint64_t)sqlite3_column_int64(st, 3),
-                                           (uint64_t)sqlite3_column_int64(st, 4),
-                                           (uint64_t)sqlite3_column_int64(st, 5),
-                                           (uint64_t)sqlite3_column_int64(st, 6) };
+        const struct em_check_totals t = { em_db_u64(st, 3), em_db_u64(st, 4), em_db_u64(st, 5),
+                                           em_db_u64(st, 6) };
 
-        if ((err = em_store_check_totals_put(s, (uint32_t)sqlite3_column_int64(st, 0),
-                                             (uint32_t)sqlite3_column_int64(st, 1),
-                                             (uint32_t)sqlite3_column_int64(st, 2), &t, why)) < 0) {
+        if ((err = em_store_check_totals_put(s, em_db_u32(st, 0), em_db_u32(st, 1), em_db_u32(st, 2), &t,
+                                             why)) < 0) {
             em_db_reset(&s->db, EM_SQL_CHECK_TOTALS);
             return err;
         }

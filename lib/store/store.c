@@ -150,8 +150,8 @@ static int call_get(struct em_store *s, struct slice call_id, int64_t now_us, in
         int64_t flags = sqlite3_column_int64(st, 3);
 
         *id = sqlite3_column_int64(st, 0);
-        *call = (struct em_call_state) { .ice = (uint32_t)sqlite3_column_int64(st, 1),
-                                         .media = (uint32_t)sqlite3_column_int64(st, 2),
+        *call = (struct em_call_state) { .ice = em_db_u32(st, 1),
+                                         .media = em_db_u32(st, 2),
                                          .known = true,
                                          .code_23 = flags & FLAG_CODE_23,
                                          .media_failed = flags & FLAG_MEDIA_FAILED };
