@@ -22,8 +22,8 @@
 
 enum { SCENARIOS_MAX = 200, SCRIPTS_MAX = 16, WANTS_MAX = 16, RESULTS_MAX = 16 };
 
-static const char *const files[] = { "replay/udp.play", "replay/tcp.play", "replay/turn.play",
-                                     "replay/names.play", "replay/tls.play" };
+static const char *const files[] = { "replay/udp.play",   "replay/tcp.play",    "replay/turn.play",
+                                     "replay/names.play", "replay/msturn.play", "replay/tls.play" };
 
 static struct scenario {
     const char *file;
