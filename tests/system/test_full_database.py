@@ -129,7 +129,8 @@ def test_a_file_system_without_room():
         trace = Trace(f"{d}/logs/a.log")
         daemon = Daemon(d, body(f"{d}/logs", stun), database=f"{d}/small/edgemedia.db")
         daemon.database = f"{d}/small/edgemedia.db"
-        keeper = subprocess.Popen([*way, "sh", "-c", f"mount -t tmpfs -o size={FULL_KIB}k tmpfs {d}/small && echo ready && exec cat"],
+        keeper = subprocess.Popen([*way, "sh", "-c", f"mount -t tmpfs -o size={17 * FULL_KIB}k tmpfs {d}/small && "
+                                   f"head -c {16 * FULL_KIB * 1024} /dev/zero >{d}/small/filler && echo ready && exec cat"],
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             assert keeper.stdout.readline() == "ready\n", "no file system"
@@ -139,8 +140,7 @@ def test_a_file_system_without_room():
             with daemon:
                 daemon.start()
                 fill(daemon, trace)
-                story(daemon, trace, "cannot grow", lambda: subprocess.run(
-                    [*enter, "mount", "-o", f"remount,size={64 * FULL_KIB}k", f"{d}/small"], check=True))
+                story(daemon, trace, "cannot grow", lambda: subprocess.run([*enter, "rm", f"{d}/small/filler"], check=True))
         finally:
             keeper.stdin.close()
             keeper.wait(10)
