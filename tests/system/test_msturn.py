@@ -108,6 +108,28 @@ def test_the_next_request_goes_where_the_challenge_says():
         assert len(shared.history) == 1 and len(own.history) == 2, (shared.history, own.history)
 
 
+def test_plugin_probes_a_relay():
+    with Relay() as relay:
+        for transport in BOTH:
+            done = subprocess.run([f"{BUILD}/plugins/check_edge_media", "--probe", f"msturn:127.0.0.1:{relay.port}?transport={transport}"],
+                                  capture_output=True, text=True, timeout=20, check=False)
+            assert done.returncode == 0 and "OK" in done.stdout, done
+
+
+def test_daemon_takes_a_check_of_a_relay():
+    with tempfile.TemporaryDirectory(prefix="em-msturn-") as directory:
+        with open(f"{directory}/password", "w", encoding="ascii") as f:
+            f.write("base64:AP8=\n")
+        with open(f"{directory}/conf", "w", encoding="ascii") as f:
+            f.write(f'database = "{directory}/db"\ncontrol_socket = "{directory}/socket"\nweb_listen = ""\n'
+                    'edge "oslo" { address = { "192.0.2.1" }\n  check "udp" { uri = "msturn:?transport=udp" }\n'
+                    '  check "tcp" { uri = "msturn:?transport=tcp"  user = "base64:AgAAJA=="  '
+                    f'password_file = "{directory}/password" }}\n}}\n')
+        done = subprocess.run([f"{BUILD}/edgemediad", "--test-config", "-c", f"{directory}/conf"], capture_output=True, text=True, timeout=20,
+                              check=False)
+        assert done.returncode == 0, done
+
+
 def test_tshark_agrees_with_what_was_sent():
     if not shutil.which("tshark") or not shutil.which("text2pcap"):
         return "no tshark here"
