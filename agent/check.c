@@ -325,6 +325,7 @@ bool check_same(const struct em_conf_check *a, const struct em_conf_check *b)
     return strcmp(a->uri.text, b->uri.text) == 0 && a->interval_us == b->interval_us &&
            x->timeout_us == y->timeout_us && x->degraded_rtt_us == y->degraded_rtt_us &&
            x->source_ports.first == y->source_ports.first && x->source_ports.last == y->source_ports.last &&
+           x->relay_ports.first == y->relay_ports.first && x->relay_ports.last == y->relay_ports.last &&
            strcmp(x->user, y->user) == 0 && strcmp(x->password, y->password) == 0 &&
            strcmp(x->secret, y->secret) == 0 && strcmp(x->ca_file, y->ca_file) == 0 &&
            x->insecure == y->insecure && strcmp(x->issuer, y->issuer) == 0;

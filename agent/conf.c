@@ -539,6 +539,7 @@ static void set_check(struct reading *r, int place, const struct em_conf_raw_che
     c->options.timeout_us = raw->timeout_us < raw->interval_us ? raw->timeout_us : raw->interval_us;
     c->options.degraded_rtt_us = raw->degraded_rtt_us;
     c->options.source_ports = raw->source_ports;
+    c->options.relay_ports = raw->relay_ports;
     check_credentials(r, place, raw, c);
 }
 

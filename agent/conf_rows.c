@@ -39,6 +39,8 @@ static const struct em_conf_row check_rows[] = {
            .help = "An answer that took longer is degraded; 0: no threshold."),
     OPTION("source_ports", PORTS, em_conf_raw_check, source_ports,
            .help = "Local ports to probe from, such as 50000-59999."),
+    OPTION("relay_ports", PORTS, em_conf_raw_check, relay_ports,
+           .help = "Ports that the relay may give out; another one is degraded."),
     OPTION("user", TEXT, em_conf_raw_check, user, .help = "User name of the long-term credentials."),
     OPTION("password_file", ABSOLUTE, em_conf_raw_check, password_file,
            .help = "File that holds the password."),

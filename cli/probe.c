@@ -18,7 +18,7 @@ struct conf {
     int64_t timeout_us;
     const char *user, *password_file, *secret_file, *ca_file, *issuer, *name_servers;
     bool insecure;
-    struct em_port_range source_ports;
+    struct em_port_range source_ports, relay_ports;
 };
 
 static const struct em_opt options[] = {
@@ -39,6 +39,8 @@ static const struct em_opt options[] = {
       "Another issuer of the certificate means that TLS is intercepted" },
     { "name-server", 'n', EM_OPT_TEXT, "ADDRESS[:PORT]", NULL, 0, 0, offsetof(struct conf, name_servers),
       "Ask this name server, or several with commas, instead of the system's" },
+    { "relay-ports", 'R', EM_OPT_PORTS, "A-B", NULL, 0, 0, offsetof(struct conf, relay_ports),
+      "A relayed port outside of this range is degraded" },
     { "source-port", 'S', EM_OPT_PORTS, "A-B", NULL, 0, 0, offsetof(struct conf, source_ports),
       "Send from a port of this range" },
     { .name = NULL },
@@ -50,7 +52,7 @@ static const struct em_opt_program program = {
     .summary = "Tests media ports: every address of each URI, and how far it got.",
     .options = options,
     .notes = "URIs: stun:HOST[:PORT][?transport=tcp]  turn:HOST[:PORT][?transport=udp|tcp]\n"
-             "      stuns:HOST[:PORT]  turns:HOST[:PORT]\n"
+             "      stuns:HOST[:PORT]  turns:HOST[:PORT]  relay:HOST[:PORT][?transport=udp|tcp]\n"
              "      msturn:HOST[:PORT][?transport=udp|tcp]  tcp:HOST:PORT  udp:HOST:PORT\n"
              "Exit status: 0 every address answered, 1 one did not, 2 error.\n\n"
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
@@ -210,6 +212,7 @@ static int read_secrets(struct run *run)
     o->insecure = c->insecure;
     o->timeout_us = c->timeout_us;
     o->source_ports = c->source_ports;
+    o->relay_ports = c->relay_ports;
     return CLI_GOOD;
 }
 

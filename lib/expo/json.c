@@ -346,6 +346,26 @@ static void phases(struct json *j, const struct em_probe_result *r)
     close_with(j, '}');
 }
 
+/* Of packets through the relay. */
+static void loss(struct json *j, const struct em_probe_result *r)
+{
+    if (r->packets_sent == 0) {
+        member_null(j, "loss");
+        return;
+    }
+    key(j, "loss");
+    buf_print(j->to, "%.4f", (double)(r->packets_sent - r->packets_back) / r->packets_sent);
+    member_number(j, "packets_sent", r->packets_sent);
+    member_number(j, "packets_received", r->packets_back);
+    if (r->packets_back) {
+        member_number(j, "rtt_min_us", (uint64_t)r->rtt_min_us);
+        member_number(j, "rtt_max_us", (uint64_t)r->rtt_max_us);
+        member_number(j, "jitter_us", (uint64_t)r->jitter_us);
+    }
+    key(j, "relayed_port_in_range");
+    buf_text(j->to, r->relayed_port_in_range ? "true" : "false");
+}
+
 void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result *r, struct buf *to)
 {
     struct json j = { .to = to };
@@ -375,7 +395,7 @@ void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result 
     member_text_or_null(&j, "certificate_issuer", r->certificate_issuer);
     member_number(&j, "sent", r->sent);
     member_number(&j, "received", r->received);
-    member_null(&j, "loss");
+    loss(&j, r);
     end(&j);
 }
 

@@ -125,6 +125,8 @@ static void heard_datagram(struct em_attempt *a, const uint8_t *p, size_t n)
     char reason[EM_REASON_MAX];
     enum em_verdict v;
 
+    if (a->relay && em_relay_heard(a, p, n))
+        return;
     if (stun_parse(p, n, &m) == 0) {
         heard_message(a, &m);
         return;
@@ -147,7 +149,8 @@ static bool heard_from_stream(struct em_attempt *a)
 {
     struct stun_msg m;
     char reason[EM_REASON_MAX];
-    enum em_verdict v = em_foreign(a->in, a->in_n, reason, sizeof reason);
+    bool data = a->relay && em_relay_is_data(a->in[0]);
+    enum em_verdict v = data ? 0 : em_foreign(a->in, a->in_n, reason, sizeof reason);
     int size;
 
     if (v) {
@@ -162,11 +165,14 @@ static bool heard_from_stream(struct em_attempt *a)
     }
     if (size == 0)
         return false;
-    if (stun_parse(a->in, (size_t)size, &m) != 0) {
+    if (data) {
+        em_relay_heard(a, a->in, (size_t)size);
+    } else if (stun_parse(a->in, (size_t)size, &m) != 0) {
         em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "an answer of %d bytes is damaged", size);
         return false;
+    } else {
+        heard_message(a, &m);
     }
-    heard_message(a, &m);
     em_ask_drop(a, (size_t)size);
     return !a->ended;
 }

@@ -63,7 +63,10 @@ void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason,
         em_attempt_mark_insecure(a);
     if (em_attempt_options(a)->issuer[0])
         em_probe_judge_issuer(&a->result, em_attempt_options(a)->issuer);
-    em_probe_ended(a->probe);
+    if (a->whole)
+        em_attempt_end(a->whole, v, "%s", a->result.reason);
+    else
+        em_probe_ended(a->probe);
 }
 
 void em_attempt_good(struct em_attempt *a, const char *what, int64_t us)
@@ -335,6 +338,8 @@ void em_attempt_fini(struct em_attempt *a)
 {
     if (!a->ended && a->kind->abandon && a->conn)
         a->kind->abandon(a);
+    a->ended = true;
+    em_relay_fini(a);
     em_timer_free(a->resend);
     em_conn_close(a->conn, false);
     stun_auth_fini(&a->turn.auth);

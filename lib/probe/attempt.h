@@ -63,6 +63,9 @@ struct em_attempt {
         wrong; /* what came in place of an answer: protocol-error or intercepted; 0: nothing wrong came */
     char wrong_as[EM_REASON_MAX]; /* what the first of it was */
 
+    struct em_attempt *whole; /* this is a part of it, and ends it; NULL: the probe knows it */
+    struct em_relay *relay;   /* kind relay (probe_relay.c) */
+
     struct em_turn { /* kind turn (probe_turn.c) */
         struct stun_auth auth;
         bool has_credentials;
@@ -123,6 +126,18 @@ static inline bool em_attempt_stream(const struct em_attempt *a)
     return a->result.transport != EM_TRANSPORT_UDP;
 }
 
+/* probe_turn.c, also for relay */
+bool em_turn_take_credentials(struct em_attempt *a); /* false: they do not fit */
+void em_turn_allocate(struct em_attempt *a);
+
+/* probe_relay.c: ChannelData. True: it was, and has been taken. */
+static inline bool em_relay_is_data(uint8_t first)
+{
+    return first >= 0x40 && first <= 0x4F; /* RFC 8656 section 12 */
+}
+bool em_relay_heard(struct em_attempt *a, const uint8_t *p, size_t n);
+void em_relay_fini(struct em_attempt *a);
+
 /* foreign.c: what bytes are that are no STUN message. 0: they may still become one; else the verdict, with its reason. */
 enum em_verdict em_foreign(const uint8_t *p, size_t n, char *reason, size_t size);
 /* The same for bytes that are no TLS record: always a verdict. */
@@ -138,6 +153,7 @@ void em_judge_error(struct em_attempt *a, const struct stun_msg *m,
 struct em_net *em_probe_net(struct em_probe *p);
 const struct em_probe_uri *em_probe_uri(const struct em_probe *p);
 const struct em_probe_options *em_probe_options(const struct em_probe *p);
+int64_t em_probe_deadline_us(const struct em_probe *p);
 void em_probe_ended(struct em_probe *p); /* an attempt has ended; it is reported soon, from the loop */
 
 #endif

@@ -11,6 +11,8 @@ const struct em_probe_kind em_probe_kinds[] = {
       .datagram = NULL },
     { "turns", 5349, EM_TRANSPORT_TLS, true, EM_DIALECT_RFC, NULL, em_turn_begin, em_turn_answer,
       em_turn_lost, em_turn_abandon, .datagram = NULL },
+    { "relay", 3478, EM_TRANSPORT_UDP, true, EM_DIALECT_RFC, NULL, em_relay_begin, em_relay_answer,
+      em_relay_lost, em_relay_abandon, .datagram = NULL },
     { "tcp", 0, EM_TRANSPORT_TCP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,
       .datagram = NULL },
     { "udp", 0, EM_TRANSPORT_UDP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,
@@ -27,9 +29,5 @@ const struct em_probe_kind em_probe_kinds[] = {
       .stream = em_msturn_stream,
       .unconnected = true,
       .stream_port = 443 },
-    { .scheme = "relay",
-      .missing =
-          "a test through the relay is not in this version; turn: with credentials makes and releases an "
-          "allocation" },
     { 0 },
 };

@@ -45,6 +45,11 @@ const struct em_probe_options *em_probe_options(const struct em_probe *p)
     return &p->options;
 }
 
+int64_t em_probe_deadline_us(const struct em_probe *p)
+{
+    return p->deadline_us;
+}
+
 static int64_t now_us(const struct em_probe *p)
 {
     return em_mono_us(em_net_clock(p->net));

@@ -32,7 +32,7 @@ struct em_probe_uri {
 /* RFC 7064/7065 syntax for stun and turn; tcp:host:port and udp:host:port need their port. */
 int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why) EM_MUST_CHECK;
 
-enum { EM_SECRET_MAX = 512 };
+enum { EM_SECRET_MAX = 512, EM_RELAY_PACKETS = 20 };
 struct em_probe_options {
     int64_t timeout_us;           /* the whole probe, resolving included */
     char user[EM_TEXT_MAX];       /* "" = no credentials */
@@ -43,6 +43,8 @@ struct em_probe_options {
     bool insecure;            /* TLS: any certificate will do, and the reason says so */
     char issuer[EM_TEXT_MAX]; /* TLS: issuer that the certificate must have; "": any */
     struct em_port_range source_ports;
+    struct em_port_range
+        relay_ports; /* relay: relayed ports outside of it are degraded; 0,0: 50000-59999, only told */
     int64_t degraded_rtt_us; /* slower answers are degraded; 0: no threshold */
 };
 
@@ -58,12 +60,16 @@ struct em_probe_result {
     int64_t rtt_us;                                                         /* 0: no answer */
     uint32_t requests, retransmits; /* STUN over UDP: requests sent, of which retransmissions */
     uint32_t tcp_retransmits;
-    uint64_t sent, received;                                                /* payload bytes */
+    uint64_t sent,
+        received; /* payload bytes; relay: of the packets, and of those that came back as they were */
     char mapped_address[EM_ENDPOINT_MAX], relayed_address[EM_ENDPOINT_MAX]; /* "" when not told */
-    char software[EM_NAME_MAX];    /* the peer's text, cut, not escaped */
-    int64_t certificate_expiry_us; /* wall time; 0: no certificate was seen */
-    int32_t certificate_days_left; /* whole days until then; below 0: it has expired */
-    bool certificate_verified;     /* name, chain and dates are good */
+    uint32_t packets_sent, packets_back; /* relay: into it, and back through it. 0, 0: it did not get there */
+    int64_t rtt_min_us, rtt_max_us, jitter_us; /* relay: of those packets; rtt_us is the mean */
+    bool relayed_port_in_range;                /* relay */
+    char software[EM_NAME_MAX];                /* the peer's text, cut, not escaped */
+    int64_t certificate_expiry_us;             /* wall time; 0: no certificate was seen */
+    int32_t certificate_days_left;             /* whole days until then; below 0: it has expired */
+    bool certificate_verified;                 /* name, chain and dates are good */
     char certificate_issuer
         [EM_TEXT_MAX]; /* distinguished name by RFC 2253; the peer's text, without controls */
 };

@@ -50,5 +50,9 @@ void em_msturn_datagram(struct em_attempt *a, const uint8_t *p, size_t n);
 bool em_msturn_stream(struct em_attempt *a);
 bool em_msturn_lost(struct em_attempt *a);
 void em_msturn_abandon(struct em_attempt *a);
+void em_relay_begin(struct em_attempt *a);
+void em_relay_answer(struct em_attempt *a, const struct stun_msg *m);
+bool em_relay_lost(struct em_attempt *a);
+void em_relay_abandon(struct em_attempt *a);
 
 #endif

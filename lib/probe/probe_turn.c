@@ -20,7 +20,7 @@ enum {
 };
 
 /* Room for user and password of both kinds. False: the credentials do not fit. */
-static bool take_credentials(struct em_attempt *a)
+bool em_turn_take_credentials(struct em_attempt *a)
 {
     const struct em_probe_options *o = em_attempt_options(a);
     char user[EM_TEXT_MAX + 32], password[64];
@@ -38,7 +38,7 @@ static bool take_credentials(struct em_attempt *a)
     return true;
 }
 
-static void allocate(struct em_attempt *a)
+void em_turn_allocate(struct em_attempt *a)
 {
     uint8_t bytes[EM_REQUEST_MAX];
     struct buf b = buf_over(bytes, sizeof bytes);
@@ -69,8 +69,8 @@ static void release(struct em_attempt *a)
 void em_turn_begin(struct em_attempt *a)
 {
     a->turn.step = EM_TURN_ASKING;
-    if (take_credentials(a))
-        allocate(a);
+    if (em_turn_take_credentials(a))
+        em_turn_allocate(a);
     else
         em_attempt_end(a, EM_VERDICT_ERROR, "this machine: the user name is too long");
 }
@@ -106,7 +106,7 @@ static void sign_again(struct em_attempt *a)
         return;
     }
     a->turn.step = EM_TURN_AUTHENTICATING;
-    allocate(a);
+    em_turn_allocate(a);
 }
 
 void em_turn_answer(struct em_attempt *a, const struct stun_msg *m)

@@ -51,8 +51,8 @@ START_TEST(bad_uris)
         const char *says;
     } rows[] = {
         { "", EM_ERR_INPUT, "is no URI of a probe" },
-        { "edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: tcp: udp:" },
-        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: tcp: udp:" },
+        { "edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: tcp: udp:" },
+        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: tcp: udp:" },
         { "stun", EM_ERR_INPUT, "is no URI of a probe" },
         { "stun:", EM_ERR_INPUT, "the host must be" },
         { "stun://edge.example.com", EM_ERR_INPUT, "no // after stun:" },
@@ -83,7 +83,7 @@ START_TEST(bad_uris)
         { "turns://edge", EM_ERR_INPUT, "no //" },
         { "msturn:edge?transport=tls", EM_ERR_INPUT, "transport must be udp or tcp" },
         { "msturn://edge", EM_ERR_INPUT, "no //" },
-        { "relay:edge", EM_ERR_UNSUPPORTED, "not in this version" },
+        { "relay:edge?transport=sctp", EM_ERR_INPUT, "udp or tcp" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
