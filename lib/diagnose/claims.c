@@ -89,6 +89,22 @@ void em_claim_check(struct em_claim *c, const struct em_check_row *row)
     em_claim_evidence(c, row->probe_time, buf_str(&s), buf_str(&v));
 }
 
+void em_claim_range(struct em_claim *c, const struct em_range_row *row)
+{
+    char source[EM_NAME_MAX], value[EM_TEXT_MAX];
+    struct buf s = buf_over(source, sizeof source), v = buf_over(value, sizeof value);
+
+    c->probes = true;
+    buf_print(&s, "range %s", row->name);
+    buf_print(&v,
+              "%s %u-%u at %.100s: of %llu tested ports %llu ok, %llu refused, %llu blocked, %llu disturbed",
+              em_name_of(&em_transport_names, row->transport), row->first_port, row->last_port, row->host,
+              (unsigned long long)row->tested, (unsigned long long)row->ports_ok,
+              (unsigned long long)row->ports_refused, (unsigned long long)em_ports_blocked(row),
+              (unsigned long long)em_ports_interfered(row));
+    em_claim_evidence(c, row->sweep_time, buf_str(&s), buf_str(&v));
+}
+
 static void call_evidence(struct em_claim *c, const struct em_failure_row *row)
 {
     char value[EM_TEXT_MAX];

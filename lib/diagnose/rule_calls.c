@@ -99,6 +99,14 @@ void em_look_inspection(const struct em_view *v, const struct em_view_edge *e, c
             return;
         em_claim_check(claim, row);
     }
+    for (const struct em_range_row *row = e->range; row < e->range + e->ranges_n; row++) {
+        if (row->transport != EM_TRANSPORT_TCP ||
+            row->ports_blackholed + row->ports_reset + row->ports_intercepted == 0)
+            continue;
+        if (!claim && !(claim = em_claim_add(c, rule, e, "tcp media")))
+            return;
+        em_claim_range(claim, row);
+    }
     if (!claim && by_calls)
         claim = em_claim_add(c, rule, e, "tcp media");
     if (!claim)

@@ -269,12 +269,33 @@ static void look_ports(const struct em_view_edge *e, enum em_transport transport
             em_claim_check(claim, row);
 }
 
+/* A swept range, when something else of the edge or of the range answers. */
+static void look_swept(const struct em_view_edge *e, const struct em_range_row *row,
+                       const struct em_rule *rule, struct em_claims *c)
+{
+    uint64_t bad = em_ports_blocked(row);
+    char path[EM_TEXT_MAX];
+    struct em_claim *claim;
+
+    if (bad == 0 || (e->up == 0 && row->tested == bad))
+        return;
+    snprintf(path, sizeof path, "%s %u-%u", em_name_of(&em_transport_names, row->transport), row->first_port,
+             row->last_port);
+    if (!(claim = em_claim_add(c, rule, e, path)))
+        return;
+    snprintf(claim->what, sizeof claim->what, "%llu of %llu tested media ports", (unsigned long long)bad,
+             (unsigned long long)row->tested);
+    em_claim_range(claim, row);
+}
+
 void em_look_range(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                    struct em_claims *c)
 {
     (void)v;
     look_ports(e, EM_TRANSPORT_TCP, rule, c);
     look_ports(e, EM_TRANSPORT_UDP, rule, c);
+    for (const struct em_range_row *row = e->range; row < e->range + e->ranges_n; row++)
+        look_swept(e, row, rule, c);
 }
 
 struct address {

@@ -36,6 +36,8 @@ struct em_view_edge {
     const char *name;
     const struct em_check_row *check;
     size_t n;
+    const struct em_range_row *range;
+    size_t ranges_n;
     unsigned up, down; /* of the checks that were tested; down leaves out what failed on this machine */
     uint32_t signs;    /* EM_SIGN() of what its checks show */
     const struct em_view_calls *calls; /* never NULL */
@@ -75,6 +77,8 @@ struct em_rule;
 struct em_claim *em_claim_add(struct em_claims *c, const struct em_rule *rule, const struct em_view_edge *e,
                               const char *path);
 void em_claim_check(struct em_claim *c, const struct em_check_row *row); /* evidence: what this check saw */
+void em_claim_range(struct em_claim *c,
+                    const struct em_range_row *row); /* evidence: what its last sweep saw */
 void em_claim_calls(
     struct em_claim *c, const struct em_view_calls *calls,
     bool (*fits)(const struct em_failure_row *row)); /* evidence: these calls; NULL fits all */
@@ -124,6 +128,10 @@ em_look em_look_silent, em_look_skew;
 /* Verdicts by what they say about a path. */
 bool em_path_blocked(uint32_t verdict);    /* nothing comes through: filtered, prohibited, unreachable */
 bool em_path_interfered(uint32_t verdict); /* blackholed, silent, reset, intercepted, mangled */
+
+/* Tested ports of a range by the same. */
+uint64_t em_ports_blocked(const struct em_range_row *row);
+uint64_t em_ports_interfered(const struct em_range_row *row);
 
 bool em_scheme_is(const struct em_check_row *row, const char *const *schemes); /* NULL ends the list */
 

@@ -31,6 +31,39 @@ bool em_scheme_is(const struct em_check_row *row, const char *const *schemes)
     return false;
 }
 
+uint64_t em_ports_blocked(const struct em_range_row *row)
+{
+    return row->ports_filtered + row->ports_prohibited + row->ports_unreachable;
+}
+
+uint64_t em_ports_interfered(const struct em_range_row *row)
+{
+    return row->ports_blackholed + row->ports_silent + row->ports_reset + row->ports_intercepted +
+           row->ports_mangled;
+}
+
+/* So are ranges. */
+static void ranges_init(struct em_view *v)
+{
+    const struct em_snapshot *s = v->s;
+    size_t at = 0;
+
+    for (size_t i = 0; i + 1 < v->n; i++) {
+        const struct em_edge_row *row = em_snapshot_row(s, EM_T_EDGE, i);
+        struct em_view_edge *e = &v->edge[i];
+
+        e->range = em_snapshot_row(s, EM_T_RANGE, at);
+        for (; at < s->t[EM_T_RANGE].n; at++, e->ranges_n++) {
+            const struct em_range_row *range = em_snapshot_row(s, EM_T_RANGE, at);
+
+            if (range->edge != row->edge)
+                break;
+            e->signs |= em_ports_blocked(range) > 0 ? EM_SIGN(FILTERED) : 0;
+            e->signs |= em_ports_interfered(range) > 0 ? EM_SIGN(BLACKHOLED) : 0;
+        }
+    }
+}
+
 /* Checks are sorted by edge: each edge has a run of them. */
 static void edges_init(struct em_view *v)
 {
@@ -181,6 +214,7 @@ int em_view_init(struct em_view *v, const struct em_snapshot *s, struct em_why *
     if (!(v->edge = calloc(v->n, sizeof *v->edge)))
         return em_fail(why, EM_ERR_MEMORY, "no memory to look at edges");
     edges_init(v);
+    ranges_init(v);
     if ((err = calls_init(v, why)) < 0)
         em_view_fini(v);
     return err;

@@ -33,6 +33,10 @@ struct calls {
 struct scene {
     const char *name;
     struct check check[CHECKS_MAX];
+    struct {
+        enum em_transport transport; /* 0: there is none */
+        unsigned ok, filtered, blackholed;
+    } range;
     struct calls calls[CALLS_MAX];
     int down_minutes;                 /* since when the checks are as they are */
     enum em_source_state source;      /* 0: there is none */
@@ -113,6 +117,19 @@ static const struct scene scenes[] = {
     { .name = "media ports are prohibited",
       .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_PROHIBITED) },
       .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "a range is open", .check = { CHECK(TCP, A, GOOD) }, .range = { EM_TRANSPORT_TCP, 200, 0, 0 } },
+    { .name = "half of a range is blocked",
+      .check = { CHECK(TCP, A, GOOD) },
+      .range = { EM_TRANSPORT_TCP, 100, 100, 0 },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "all of a range is blocked and 443 is not",
+      .check = { CHECK(TCP, A, GOOD) },
+      .range = { EM_TRANSPORT_UDP, 0, 200, 0 },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
+    { .name = "a range loses payload now and then",
+      .check = { CHECK(TCP, A, GOOD) },
+      .range = { EM_TRANSPORT_TCP, 190, 0, 10 },
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
     { .name = "a media port that nobody listens on has a clear path",
       .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_REFUSED) } },
     { .name = "payload is lost after the handshake",
@@ -302,6 +319,7 @@ static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
     while (counts[EM_T_CHECK] < CHECKS_MAX && scene->check[counts[EM_T_CHECK]].uri)
         counts[EM_T_CHECK]++;
     counts[EM_T_EDGE] = counts[EM_T_CHECK] > 0;
+    counts[EM_T_RANGE] = scene->range.transport != 0;
     for (size_t i = 0; i < CALLS_MAX; i++)
         counts[EM_T_FAILURE] += scene->calls[i].n;
     ck_assert_ptr_nonnull(s = em_snapshot_new(counts));
@@ -314,6 +332,21 @@ static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
     for (size_t i = 0; i < CALLS_MAX; i++)
         for (unsigned k = 0; k < scene->calls[i].n; k++, n++)
             fill_call(em_snapshot_row(s, EM_T_FAILURE, n), &scene->calls[i], n + 1, now_us);
+    if (scene->range.transport)
+        *(struct em_range_row *)em_snapshot_row(s, EM_T_RANGE, 0) = (struct em_range_row) {
+            .edge = 1,
+            .range = 1,
+            .name = "media",
+            .host = "edge.example.com",
+            .first_port = 50000,
+            .last_port = 59999,
+            .transport = scene->range.transport,
+            .sweep_time = now_us,
+            .tested = scene->range.ok + scene->range.filtered + scene->range.blackholed,
+            .ports_ok = scene->range.ok,
+            .ports_filtered = scene->range.filtered,
+            .ports_blackholed = scene->range.blackholed,
+        };
     if (scene->source)
         *(struct em_source_row *)em_snapshot_row(s, EM_T_SOURCE, 0) = (struct em_source_row) {
             .source = 1,
