@@ -181,7 +181,7 @@ def test_options():
         done = subprocess.run([PLUGIN, option], capture_output=True, check=False, timeout=10)
         expect(done.returncode == 3 and not done.stderr and re.fullmatch(rb"check_edge_media \(edgemedia\) \S+\n", done.stdout), option)
     for args, says in ((["-?"], "-?"), (["--nonsense"], "--nonsense"), ([], "where to look"), (["-H"], "needs a value"),
-                       (["-H", "h", "-m", "findings"], "modes are code23, tcp-nat, failures, ports, sources, all"),
+                       (["-H", "h", "-m", "opinions"], "modes are code23, tcp-nat, failures, ports, sources, findings, all"),
                        (["-H", "h", "-m", "code23", "-w", "5|6"], "is not a range"), (["-H", "h", "-v", "1"], "64-bit")):
         got = run(*args, status=UNKNOWN, says=says, lines=None)
         expect(2 <= len(got) <= 23 and got[1].startswith("Usage: "), f"usage: {got}")
