@@ -21,7 +21,7 @@ class Ports:
     """Thirty ports: a responder on the first twenty, nobody on the rest, but for the last one, which takes everything and says nothing."""
 
     def __enter__(self):
-        self.first = free_ports.run_of(30, max(free_ports.ephemeral_first(), 12000), {})
+        self.first = free_ports.run_of(30, {})
         self.process = subprocess.Popen([CLI, "respond", "127.0.0.1", f"{self.first}-{self.first + 19}"], stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL)
         assert self.process.stdout.readline().startswith(b"listening")
