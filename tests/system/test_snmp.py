@@ -3,6 +3,7 @@
 """The SNMP thread under a real snmpd: every cell, walks, one moment per answer, snmpd restarted, stopped and absent."""
 import codecs
 import datetime
+import fcntl
 import os
 import socket
 import subprocess
@@ -14,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import snmpv2c  # noqa: E402
 import tap  # noqa: E402
-from private_snmpd import Snmpd, end_with_parent, find_mibs, find_snmpd, wait_for  # noqa: E402
+from private_snmpd import Snmpd, end_with_parent, find_mibs, find_snmpd, free_ports, wait_for  # noqa: E402
 
 BUILD = os.environ.get("EM_BUILDDIR", ".")
 ROWS, ROWS_BACK_S = 60, 20
@@ -327,6 +328,9 @@ def test_descriptors_beyond_1024():
     if hard != resource.RLIM_INFINITY and hard < 2048:
         return f"at most {hard} descriptors"
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    for number, name in enumerate(free_ports.NAMES):  # out of the way: no child gets them, so it would find room in their places
+        free_ports.NAMES[number] = socket.socket(fileno=fcntl.fcntl(name, fcntl.F_DUPFD_CLOEXEC, 1500))
+        name.close()
     busy = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
     try:
         with Lab(inherited=busy) as lab:
