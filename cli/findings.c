@@ -35,7 +35,7 @@ static const struct em_opt_program findings_program = {
     .usage = "[OPTION]...",
     .summary = "Lists what a running edgemediad believes to be wrong.",
     .options = findings_options,
-    .notes = "Exit status: 0 there is nothing, 1 there is something, 2 the daemon does not answer.\n",
+    .notes = "Exit status: 0 nothing is wrong, 1 something is, 2 the daemon does not answer.\n",
 };
 
 static const struct em_opt explain_options[] = {
@@ -51,7 +51,7 @@ static const struct em_opt_program explain_program = {
     .usage = "[OPTION]... [ID]...",
     .summary = "Explains findings: the evidence, what to do, what would refute them. Without ID all of them.",
     .options = explain_options,
-    .notes = "Exit status: 0 there is nothing to explain, 1 there is, 2 no such finding, or no answer.\n",
+    .notes = "Exit status: 0 nothing is wrong, 1 something is, 2 no such finding or no answer.\n",
 };
 
 #define COLUMNS_N(a) (sizeof(a) / sizeof *(a))

@@ -52,8 +52,8 @@ static const struct em_opt_program program = {
     .summary = "Tests media ports: every address of each URI, and how far it got.",
     .options = options,
     .notes = "URIs: stun:HOST[:PORT][?transport=tcp]  turn:HOST[:PORT][?transport=udp|tcp]\n"
-             "      stuns:HOST[:PORT]  turns:HOST[:PORT]  relay:HOST[:PORT][?transport=udp|tcp]\n"
-             "      msturn:HOST[:PORT][?transport=udp|tcp]  tcp:HOST:PORT  udp:HOST:PORT\n"
+             "      stuns:HOST[:PORT]  turns:HOST[:PORT]  tcp:HOST:PORT  udp:HOST:PORT\n"
+             "      msturn: and relay:HOST[:PORT][?transport=udp|tcp]\n"
              "Exit status: 0 every address answered, 1 one did not, 2 error.\n\n"
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
 };

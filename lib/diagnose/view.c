@@ -62,6 +62,7 @@ static void ranges_init(struct em_view *v)
             e->signs |= em_ports_interfered(range) > 0 ? EM_SIGN(BLACKHOLED) : 0;
         }
     }
+    v->edge[v->n - 1].range = em_snapshot_row(s, EM_T_RANGE, at); /* none, as for the checks below */
 }
 
 /* Checks are sorted by edge: each edge has a run of them. */

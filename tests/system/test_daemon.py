@@ -258,7 +258,7 @@ def test_test_config():
         done = run("--test-config", "-c", daemon.conf)
         assert (done.returncode, done.stdout) == (0, f"{daemon.conf} is good: 1 edges, 1 checks, 0 sources\n"), done
         assert not os.path.exists(daemon.database)
-        daemon.configure('edgee "x" { }\nedge "x" {\n check "c" { uri = "relay:h"\n timeout = no } }\n')
+        daemon.configure('edgee "x" { }\nedge "x" {\n check "c" { uri = "gopher:h"\n timeout = no } }\n')
         done = run("--test-config", "-c", daemon.conf)
         lines = done.stderr.splitlines()
         assert done.returncode == 2 and done.stdout == "" and len(lines) == 3, done
