@@ -49,7 +49,7 @@ static const struct em_opt explain_options[] = {
 static const struct em_opt_program explain_program = {
     .name = "edgemedia explain",
     .usage = "[OPTION]... [ID]...",
-    .summary = "Explains findings: the evidence, what to do, what would refute them. Without ID all of them.",
+    .summary = "Explains findings (all, or those named): the evidence, and what to do.",
     .options = explain_options,
     .notes = "Exit status: 0 nothing is wrong, 1 something is, 2 no such finding or no answer.\n",
 };
