@@ -126,21 +126,15 @@ ATTR(attr_version)
 ATTR(attr_error)
 {
     struct slice reason;
-    uint8_t class, number;
+    uint16_t code;
 
     UNUSED(at);
-    cur_u16(c);
-    class = cur_u8(c) & 7;
-    number = cur_u8(c);
-    if (c->bad || class < 3 || class > 6 || number > 99)
+    if (!stun_read_error(*c, &code, &reason))
         return false;
-    if (m->error_code)
-        return true;
-    reason = (struct slice) { (const char *)c->p, cur_left(c) };
-    while (reason.n > 0 && reason.p[reason.n - 1] == '\0')
-        reason.n--;
-    m->error_code = (uint16_t)(class * 100 + number);
-    m->error_reason = reason;
+    if (m->error_code == 0) {
+        m->error_code = code;
+        m->error_reason = reason;
+    }
     return true;
 }
 
@@ -320,19 +314,19 @@ void msturn_put_text(struct buf *b, uint16_t type, struct slice text)
     msturn_put(b, type, text.p, text.n);
 }
 
+static void put_value(struct buf *b, uint16_t type, struct stun_value v)
+{
+    msturn_put(b, type, v.p, v.n);
+}
+
 void msturn_put_u32(struct buf *b, uint16_t type, uint32_t v)
 {
-    msturn_put(b, type,
-               (uint8_t[4]) { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v }, 4);
+    put_value(b, type, stun_value_u32(v));
 }
 
 void msturn_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a)
 {
-    uint8_t value[20] = { 0, a->family == 6 ? 2 : 1, (uint8_t)(a->port >> 8), (uint8_t)a->port };
-    size_t n = a->family == 6 ? 16 : 4;
-
-    memcpy(value + 4, a->ip, n);
-    msturn_put(b, type, value, 4 + n);
+    put_value(b, type, stun_value_addr(a));
 }
 
 void msturn_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a)
@@ -347,12 +341,7 @@ void msturn_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a
 
 void msturn_put_error(struct buf *b, uint16_t code, struct slice reason)
 {
-    uint8_t value[4 + 128] = { 0, 0, (uint8_t)(code / 100), (uint8_t)(code % 100) };
-
-    reason = slice_upto(reason, 128);
-    if (reason.n)
-        memcpy(value + 4, reason.p, reason.n);
-    msturn_put(b, MSTURN_ATTR_ERROR_CODE, value, 4 + reason.n);
+    put_value(b, MSTURN_ATTR_ERROR_CODE, stun_value_error(code, reason));
 }
 
 void msturn_put_sequence(struct buf *b, const uint8_t connection[MSTURN_CONNECTION_SIZE], uint32_t sequence)

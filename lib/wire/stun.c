@@ -136,22 +136,35 @@ ATTR(attr_data)
     return read_text(c, &m->data, UINT16_MAX);
 }
 
-ATTR(attr_error)
+/* coturn pads the reason with NULs that it counts (measured, 4.6.1). */
+bool stun_read_error(struct cur c, uint16_t *code, struct slice *reason)
 {
     uint8_t class, number;
 
-    UNUSED(at);
-    cur_u16(c);
-    class = cur_u8(c) & 7;
-    number = cur_u8(c);
-    if (c->bad || class < 3 || class > 6 || number > 99)
+    cur_u16(&c);
+    class = cur_u8(&c) & 7;
+    number = cur_u8(&c);
+    if (c.bad || class < 3 || class > 6 || number > 99)
         return false;
-    if (m->error_code)
-        return true;
-    m->error_code = (uint16_t)(class * 100 + number);
-    m->error_reason = (struct slice) { (const char *)c->p, cur_left(c) };
-    while (m->error_reason.n > 0 && m->error_reason.p[m->error_reason.n - 1] == '\0')
-        m->error_reason.n--; /* coturn pads the reason with NULs that it counts (measured, 4.6.1) */
+    *code = (uint16_t)(class * 100 + number);
+    *reason = (struct slice) { (const char *)c.p, cur_left(&c) };
+    while (reason->n > 0 && reason->p[reason->n - 1] == '\0')
+        reason->n--;
+    return true;
+}
+
+ATTR(attr_error)
+{
+    struct slice reason;
+    uint16_t code;
+
+    UNUSED(at);
+    if (!stun_read_error(*c, &code, &reason))
+        return false;
+    if (m->error_code == 0) {
+        m->error_code = code;
+        m->error_reason = reason;
+    }
     return true;
 }
 
@@ -433,20 +446,44 @@ void stun_put_text(struct buf *b, uint16_t type, struct slice text)
     stun_put(b, type, text.p, text.n);
 }
 
+struct stun_value stun_value_u32(uint32_t v)
+{
+    return (struct stun_value) { { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v },
+                                 4 };
+}
+
+struct stun_value stun_value_addr(const struct stun_addr *a)
+{
+    bool v6 = a->family == 6;
+    struct stun_value v = { { 0, v6 ? 2 : 1, (uint8_t)(a->port >> 8), (uint8_t)a->port }, v6 ? 20 : 8 };
+
+    memcpy(v.p + 4, a->ip, v.n - 4);
+    return v;
+}
+
+struct stun_value stun_value_error(uint16_t code, struct slice reason)
+{
+    struct slice cut = slice_upto(reason, STUN_REASON_MAX);
+    struct stun_value v = { { 0, 0, (uint8_t)(code / 100), (uint8_t)(code % 100) }, 4 + cut.n };
+
+    if (cut.n > 0)
+        memcpy(v.p + 4, cut.p, cut.n);
+    return v;
+}
+
+static void put_value(struct buf *b, uint16_t type, struct stun_value v)
+{
+    stun_put(b, type, v.p, v.n);
+}
+
 void stun_put_u32(struct buf *b, uint16_t type, uint32_t v)
 {
-    stun_put(b, type, (uint8_t[4]) { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v },
-             4);
+    put_value(b, type, stun_value_u32(v));
 }
 
 void stun_put_error(struct buf *b, uint16_t code, struct slice reason)
 {
-    uint8_t value[4 + 128] = { 0, 0, (uint8_t)(code / 100), (uint8_t)(code % 100) };
-
-    reason = slice_upto(reason, 128);
-    if (reason.n)
-        memcpy(value + 4, reason.p, reason.n);
-    stun_put(b, STUN_ATTR_ERROR_CODE, value, 4 + reason.n);
+    put_value(b, STUN_ATTR_ERROR_CODE, stun_value_error(code, reason));
 }
 
 void stun_put_unknown(struct buf *b, const struct stun_msg *m)
@@ -463,11 +500,7 @@ void stun_put_unknown(struct buf *b, const struct stun_msg *m)
 
 void stun_put_addr(struct buf *b, uint16_t type, const struct stun_addr *a)
 {
-    uint8_t value[20] = { 0, a->family == 6 ? 2 : 1, (uint8_t)(a->port >> 8), (uint8_t)a->port };
-    size_t n = a->family == 6 ? 16 : 4;
-
-    memcpy(value + 4, a->ip, n);
-    stun_put(b, type, value, 4 + n);
+    put_value(b, type, stun_value_addr(a));
 }
 
 void stun_put_xor_addr(struct buf *b, uint16_t type, const struct stun_addr *a)

@@ -161,7 +161,21 @@ void stun_put_fingerprint(struct buf *b); /* last */
 void stun_put_fingerprint_legacy(
     struct buf *b); /* the sum of old Microsoft clients ([MS-ICE2] section 3.1.4.8.2) */
 
-/* What the dialects share. The XOR of an address with the 16 bytes behind the length; its own reverse. */
+/* What the dialects share: the values of attributes, which each of them frames in its own way. */
+enum { STUN_REASON_MAX = 128, STUN_VALUE_MAX = 4 + STUN_REASON_MAX };
+struct stun_value {
+    uint8_t p[STUN_VALUE_MAX];
+    size_t n;
+};
+struct stun_value stun_value_u32(uint32_t v);
+struct stun_value stun_value_addr(const struct stun_addr *a);
+struct stun_value stun_value_error(uint16_t code,
+                                   struct slice reason); /* the reason is cut to STUN_REASON_MAX bytes */
+/* What an ERROR-CODE's value says; false: none (RFC 8489 section 14.8: class 3 to 6, number 0 to 99). NULs at the end of the reason are
+ * no part of it. */
+bool stun_read_error(struct cur value, uint16_t *code, struct slice *reason);
+
+/* The XOR of an address with the 16 bytes behind the length; its own reverse. */
 void stun_flip_addr(struct stun_addr *a, const uint8_t cookie_and_tid[4 + STUN_TID_SIZE]);
 /* CRC-32 as in FINGERPRINT, before its XOR. legacy: with the one wrong entry of old Microsoft clients' table. */
 uint32_t stun_crc(const uint8_t *p, size_t n, bool legacy);
