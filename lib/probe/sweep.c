@@ -183,7 +183,7 @@ static uint16_t next_port(struct em_sweep *s)
         port = em_sweep_order_port(s->order, s->conf.ports);
     while (s->verdict[port - s->conf.ports.first] != 0);
     s->verdict[port - s->conf.ports.first] = SWEEP_TAKEN;
-    if (--s->todo == 0)
+    if (--s->waiting == 0)
         em_bulk_shrink(s->bulk);
     return port;
 }
@@ -211,7 +211,7 @@ static bool begin_one(struct em_sweep *s, int64_t now_us)
 
 static bool may_begin(struct em_sweep *s, int64_t now_us)
 {
-    return (s->todo > 0 || s->held) && s->running < s->window && now_us >= s->rested_us &&
+    return (s->waiting > 0 || s->held) && s->running < s->window && now_us >= s->rested_us &&
            (s->conf.rate == 0 || now_us >= s->next_us);
 }
 
@@ -350,7 +350,7 @@ static void arm(struct em_sweep *s, int64_t now_us)
 {
     int64_t at = s->soonest_us, begin = now_us;
 
-    if (s->todo > 0 || s->held) {
+    if (s->waiting > 0 || s->held) {
         if (begin < s->rested_us)
             begin = s->rested_us;
         if (s->conf.rate > 0 && begin < s->next_us)
@@ -372,7 +372,7 @@ static bool go(struct em_sweep *s, bool drained)
         expire(s, now_us);
     widen(s, now_us);
     n = begin_some(s, now_us);
-    s->ended = s->todo == 0 && !s->held && s->running == 0;
+    s->ended = s->waiting == 0 && !s->held && s->running == 0;
     arm(s, sweep_now(s));
     return n > 0;
 }
@@ -471,9 +471,9 @@ int em_sweep_start(struct em_net *net, const struct em_sweep_conf *conf, struct 
     if (!(s = calloc(1, sizeof *s)))
         return em_fail(why, EM_ERR_MEMORY, "no memory for a sweep");
     *s = (struct em_sweep) { .net = net, .conf = *conf, .done = done, .arg = arg };
-    s->todo = conf->sample > 0 && conf->sample < range ? conf->sample : range;
-    s->result.ports = s->todo;
-    lanes = sockets_of(conf, s->todo);
+    s->waiting = conf->sample > 0 && conf->sample < range ? conf->sample : range;
+    s->result.ports = s->waiting;
+    lanes = sockets_of(conf, s->waiting);
     init(s, lanes);
     s->order = order ? order : &s->own;
     if (!order)

@@ -59,7 +59,7 @@ struct em_sweep {
     uint8_t nonce[8];    /* of the transaction ids */
 
     uint8_t *verdict; /* by port, from conf.ports.first on */
-    uint32_t todo;    /* ports not begun yet */
+    uint32_t waiting; /* ports not begun yet */
     uint32_t running;
     uint32_t held; /* a port that found no socket: next; 0: none */
     struct em_sweep_result result;
