@@ -18,6 +18,8 @@ struct conf {
     bool json;
     const char *socket;
     uint64_t history;
+    char **ids; /* of explain: those that are asked for; none: all */
+    size_t ids_n;
 };
 
 static const struct em_opt findings_options[] = {
@@ -68,50 +70,47 @@ static const struct view_column past_columns[] = {
 static const struct view now = { "findings", NULL, columns, COLUMNS_N(columns) };
 static const struct view past = { "history", NULL, past_columns, COLUMNS_N(past_columns) };
 
-/* The daemon's answer and the array in it; NULL and the exit status when there is none. */
-static struct json_object *ask(const struct conf *conf, const char *path, struct buf *body,
-                               struct json_object **rows, int *status)
-{
-    struct json_object *answer;
-    struct em_why why;
-
-    if (cli_daemon_get(conf->socket, path, body, &why) < 0) {
-        *status = cli_fail("%s", why.text);
-        return NULL;
-    }
-    answer = json_tokener_parse(buf_str(body));
-    if (json_object_object_get_ex(answer, now.key, rows) && json_object_is_type(*rows, json_type_array))
-        return answer;
-    json_object_put(answer);
-    *status = cli_fail("edgemediad at %s answered something that is not a list of findings", conf->socket);
-    return NULL;
-}
-
-static int show(const struct conf *conf)
+/* Asks the daemon, lets `show` write what it says of the answer and of the findings in it, and writes that out. */
+static int ask(const struct conf *conf, const char *path,
+               int (*show)(const struct conf *conf, struct json_object *answer, struct json_object *rows,
+                           struct buf *out))
 {
     struct buf body = buf_heap(CLI_OUTPUT_MAX), out = buf_heap(CLI_OUTPUT_MAX);
-    struct json_object *answer, *rows = NULL;
-    char path[PATH_SIZE];
-    int status = CLI_GOOD;
+    struct json_object *answer = NULL, *rows = NULL;
+    struct em_why why;
+    int status;
 
-    snprintf(path, sizeof path, "/api/v1/findings?history=%" PRIu64, conf->history);
-    if ((answer = ask(conf, path, &body, &rows, &status))) {
-        status = json_object_array_length(rows) > 0 ? CLI_BAD_NEWS : CLI_GOOD;
-        if (conf->json) {
-            buf_bytes(&out, body.p, body.n);
-        } else {
-            if (status == CLI_GOOD)
-                buf_text(&out, "Nothing is found to be wrong.\n");
-            view_print(&now, answer, &out);
-            view_print(&past, answer, &out);
-        }
+    if (cli_daemon_get(conf->socket, path, &body, &why) < 0) {
+        status = cli_fail("%s", why.text);
+    } else if (!(answer = json_tokener_parse(buf_str(&body))) ||
+               !json_object_object_get_ex(answer, now.key, &rows) ||
+               !json_object_is_type(rows, json_type_array)) {
+        status = cli_fail("edgemediad at %s answered something that is not a list of findings", conf->socket);
+    } else {
+        status = show(conf, answer, rows, &out);
         if (!cli_write(&out))
             status = CLI_FAILED;
-        json_object_put(answer);
     }
+    json_object_put(answer);
     buf_fini(&body);
     buf_fini(&out);
     return status;
+}
+
+static int list(const struct conf *conf, struct json_object *answer, struct json_object *rows,
+                struct buf *out)
+{
+    bool any = json_object_array_length(rows) > 0;
+
+    if (conf->json) {
+        buf_print(out, "%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
+    } else {
+        if (!any)
+            buf_text(out, "Nothing is found to be wrong.\n");
+        view_print(&now, answer, out);
+        view_print(&past, answer, out);
+    }
+    return any ? CLI_BAD_NEWS : CLI_GOOD;
 }
 
 static int findings(int argc, char **argv)
@@ -120,10 +119,14 @@ static int findings(int argc, char **argv)
     int first = 0;
     bool done;
     int status = cli_options(&findings_program, &conf, argc, argv, &first, &done);
+    char path[PATH_SIZE];
 
     if (done)
         return status;
-    return first == argc ? show(&conf) : cli_usage(&findings_program, "no argument is expected");
+    if (first < argc)
+        return cli_usage(&findings_program, "no argument is expected");
+    snprintf(path, sizeof path, "/api/v1/findings?history=%" PRIu64, conf.history);
+    return ask(&conf, path, list);
 }
 
 /* --- explain ----------------------------------------------------------------------------------------------------------------- */
@@ -173,47 +176,59 @@ static void explain_one(struct json_object *row, struct buf *to)
     buf_u8(to, '\n');
 }
 
-static bool wanted(struct json_object *row, char **ids, int n)
+static bool is_id(struct json_object *row, const char *text)
 {
     uint64_t id;
 
-    for (int i = 0; i < n; i++)
-        if (em_read_uint(ids[i], 1, UINT32_MAX, &id) && id == view_number(row, NULL, "id"))
-            return true;
-    return n == 0;
+    return em_read_uint(text, 1, UINT32_MAX, &id) && id == view_number(row, NULL, "id");
 }
 
-static int explain_all(const struct conf *conf, char **ids, int n)
+static bool wanted(const struct conf *conf, struct json_object *row)
 {
-    struct buf body = buf_heap(CLI_OUTPUT_MAX), out = buf_heap(CLI_OUTPUT_MAX);
-    struct json_object *answer, *rows = NULL;
-    int status = CLI_GOOD, found = 0;
+    for (size_t i = 0; i < conf->ids_n; i++)
+        if (is_id(row, conf->ids[i]))
+            return true;
+    return conf->ids_n == 0;
+}
 
-    if ((answer = ask(conf, "/api/v1/findings", &body, &rows, &status))) {
-        for (size_t i = 0; i < json_object_array_length(rows); i++) {
-            struct json_object *row = json_object_array_get_idx(rows, i);
+/* The first number that no finding has, or NULL. */
+static const char *missing(const struct conf *conf, struct json_object *rows)
+{
+    for (size_t i = 0; i < conf->ids_n; i++) {
+        size_t k = 0, n = json_object_array_length(rows);
 
-            if (!wanted(row, ids, n))
-                continue;
-            found++;
-            if (conf->json)
-                buf_print(&out, "%s\n", json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN));
-            else
-                explain_one(row, &out);
-        }
-        status = found ? CLI_BAD_NEWS : CLI_GOOD;
-        if (!found && !conf->json && n == 0)
-            buf_text(&out, "Nothing is found to be wrong.\n");
-        if (found < n)
-            status = cli_fail("%d of %d findings are not there (any more); `edgemedia findings` lists them",
-                              n - found, n);
-        if (!cli_write(&out))
-            status = CLI_FAILED;
-        json_object_put(answer);
+        while (k < n && !is_id(json_object_array_get_idx(rows, k), conf->ids[i]))
+            k++;
+        if (k == n)
+            return conf->ids[i];
     }
-    buf_fini(&body);
-    buf_fini(&out);
-    return status;
+    return NULL;
+}
+
+static int explain_wanted(const struct conf *conf, struct json_object *answer, struct json_object *rows,
+                          struct buf *out)
+{
+    const char *none = missing(conf, rows);
+    bool any = false;
+
+    (void)answer;
+    for (size_t i = 0; i < json_object_array_length(rows); i++) {
+        struct json_object *row = json_object_array_get_idx(rows, i);
+
+        if (!wanted(conf, row))
+            continue;
+        any = true;
+        if (conf->json)
+            buf_print(out, "%s\n", json_object_to_json_string_ext(row, JSON_C_TO_STRING_PLAIN));
+        else
+            explain_one(row, out);
+    }
+    if (none)
+        return cli_fail("there is no finding %s (any more); `edgemedia findings` lists those that are there",
+                        none);
+    if (!any && !conf->json)
+        buf_text(out, "Nothing is found to be wrong.\n");
+    return any ? CLI_BAD_NEWS : CLI_GOOD;
 }
 
 static int explain(int argc, char **argv)
@@ -227,7 +242,11 @@ static int explain(int argc, char **argv)
     for (int i = first; !done && i < argc; i++)
         if (!em_read_uint(argv[i], 1, UINT32_MAX, &id))
             return cli_usage(&explain_program, "a finding is named by its number");
-    return done ? status : explain_all(&conf, argv + first, argc - first);
+    if (done)
+        return status;
+    conf.ids = argv + first;
+    conf.ids_n = (size_t)(argc - first);
+    return ask(&conf, "/api/v1/findings", explain_wanted);
 }
 
 const struct cli_command cli_findings = { "findings", "list what a running edgemediad believes to be wrong",

@@ -73,8 +73,10 @@ def test_calls_with_green_checks_are_application_inspection():
             code, out, _ = command(daemon, "explain", str(finding["id"]))
             assert code == 1 and "PAN-OS" in out and "call 0" in out, out
             assert command(daemon, "findings", "--json")[0] == 1
+            twice = command(daemon, "explain", str(finding["id"]), str(finding["id"]))
+            assert twice == (1, out, ""), twice
             code, _, err = command(daemon, "explain", "99999")
-            assert code == 2 and "edgemedia findings" in err, err
+            assert code == 2 and "99999" in err and "edgemedia findings" in err, err
     server.close()
 
 
