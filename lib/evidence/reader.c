@@ -144,7 +144,8 @@ static bool emit_reports(struct em_reader *r, size_t end, bool paused, bool *any
     struct em_report report = { .format = format_of(r->m.container), .offset = textin_raw(&r->in, r->m.at) };
     bool understood = true;
 
-    headers_read((struct slice) { r->in.text + r->m.at, end - r->m.at }, r->m.container == OCS, &h);
+    headers_read((struct slice) { textin_still(&r->in, r->m.at, end - r->m.at), end - r->m.at },
+                 r->m.container == OCS, &h);
     if (paused && h.call_id.n == 0)
         return false;
     report.call_id = h.call_id;
@@ -509,6 +510,18 @@ int em_reader_filled(struct em_reader *r, size_t n)
     textin_filled(&r->in, n);
     work(r, false);
     return 0;
+}
+
+size_t em_reader_view(struct em_reader *r, const void *bytes, size_t n)
+{
+    textin_view(&r->in, bytes, n);
+    work(r, false);
+    return n - r->in.n;
+}
+
+void em_reader_keep(struct em_reader *r)
+{
+    textin_keep(&r->in);
 }
 
 const char *em_reader_refusal(const struct em_reader *r)

@@ -22,6 +22,7 @@ enum {
     EM_READER_MESSAGE_MAX =
         256 *
         1024, /* a message's headers may be this long; the rest is cut and the message counted malformed */
+    EM_READER_LEFT_MAX = 640 * 1024, /* a message that is not whole yet, as bytes */
     EM_READER_SNIFF_MAX = 64 * 1024, /* bytes looked at before a format is decided */
 };
 
@@ -54,6 +55,13 @@ int em_reader_push(struct em_reader *r, const void *bytes, size_t n) EM_MUST_CHE
  * the encoding is not decided or is not bytes: push then. */
 void *em_reader_space(struct em_reader *r, size_t *n);
 int em_reader_filled(struct em_reader *r, size_t n) EM_MUST_CHECK;
+
+/* The same in the caller's memory, for files that are mapped: bytes[0] is the byte at the mark's offset, and n is at least as much as in
+ * the last view. Returns how many of them are done; those that are not are the first of the next view, and at most EM_READER_LEFT_MAX unless
+ * n was less. What a view holds may change while it is read (another process writes the file): then what is found in it is anything, but
+ * nothing breaks. Only when space() gives room. keep() ends it: what is not done is copied, and reading goes on with push and space. */
+size_t em_reader_view(struct em_reader *r, const void *bytes, size_t n);
+void em_reader_keep(struct em_reader *r);
 
 const char *em_reader_refusal(const struct em_reader *r);
 

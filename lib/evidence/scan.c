@@ -5,6 +5,7 @@
 #include "evidence/scan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "base/esc.h"
 #include "base/hash.h"
 #include "evidence/hashtab.h"
+#include "evidence/mapped.h"
 #include "evidence/reader.h"
 
 enum {
@@ -155,6 +157,94 @@ static ssize_t read_some(struct em_scan *s, int fd, struct em_reader *r, int *er
     return n;
 }
 
+/* One file: how far it is, and whom to tell. */
+struct pass {
+    int fd;
+    struct em_reader *reader;
+    bool (*progress)(void *arg, uint64_t bytes);
+    void *arg;
+    uint64_t bytes, told;
+    bool cut;     /* it got shorter while it was read */
+    bool stopped; /* progress said so */
+};
+
+static void reached(struct em_scan *s, struct pass *p, uint64_t bytes)
+{
+    if (bytes <= p->bytes)
+        return;
+    s->result.totals.bytes += bytes - p->bytes;
+    p->bytes = bytes;
+    if (!s->err && p->progress && p->bytes - p->told >= PROGRESS_EVERY) {
+        p->told = p->bytes;
+        p->stopped = !p->progress(p->arg, p->bytes);
+    }
+}
+
+/* From where it stands to its end, or to a stop. */
+static int read_on(struct em_scan *s, struct pass *p)
+{
+    ssize_t n = 1;
+    int err = 0;
+
+    while (!err && !p->stopped && (n = read_some(s, p->fd, p->reader, &err)) > 0) {
+        reached(s, p, p->bytes + (uint64_t)n);
+        if (!err)
+            err = s->err;
+    }
+    return !err && n < 0 ? EM_ERR_SYSTEM : err;
+}
+
+static uint64_t done_so_far(const struct em_reader *r)
+{
+    struct em_reader_mark mark;
+    struct em_reader_stats stats;
+
+    em_reader_mark(r, &mark, &stats);
+    return mark.offset;
+}
+
+/* Works through what is mapped; the reader's first byte that is not done lies at `at`, which is its byte number `number`. */
+static int view_all(struct em_scan *s, struct pass *p, struct mapped *m, size_t at, uint64_t number)
+{
+    const size_t first = at;
+    bool last = false;
+
+    while (!last && !p->stopped && !s->err) {
+        size_t step = MAPPED_STEP - at % (MAPPED_STEP / 2);
+
+        last = m->n - at <= step;
+        if (last)
+            step = m->n - at;
+        at += em_reader_view(p->reader, m->base + at, step);
+        mapped_done(m, at);
+        reached(s, p, number + (last ? m->n : at) - first);
+    }
+    em_reader_keep(p->reader);
+    p->cut = mapped_cut(m, p->fd);
+    return s->err;
+}
+
+/* A regular file is read in place, which spares the copy. What read(2) finds afterwards was written to it since. */
+static int read_mapped(struct em_scan *s, struct pass *p)
+{
+    off_t now = lseek(p->fd, 0, SEEK_CUR), begin;
+    uint64_t at, number = done_so_far(p->reader);
+    struct mapped m;
+    int err;
+
+    if (now < 0 || (uint64_t)now < p->bytes)
+        return 0;
+    at = (uint64_t)now - p->bytes + number;
+    begin = (off_t)(at - at % MAPPED_STEP);
+    if (!mapped_open(&m, p->fd, (uint64_t)begin))
+        return 0;
+    err = view_all(s, p, &m, (size_t)(at - (uint64_t)begin), number);
+    if (!err && lseek(p->fd, begin + (off_t)m.n, SEEK_SET) < 0)
+        err = EM_ERR_SYSTEM;
+    mapped_close(&m);
+    return err;
+}
+
 static int fail(const struct em_scan *s, const struct em_reader *r, int err, struct em_why *why)
 {
     const char *reason = strerror(errno);
@@ -171,6 +261,17 @@ static int fail(const struct em_scan *s, const struct em_reader *r, int err, str
     return em_fail(why, err, "%s: %s", name, em_err_text(err));
 }
 
+static int cut_short(const struct em_scan *s, uint64_t bytes, struct em_why *why)
+{
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
+    return em_fail(why, EM_ERR_INPUT,
+                   "%s became shorter while it was read, %" PRIu64
+                   " bytes in: what was seen of it is counted; scan it again when nothing rewrites it",
+                   name, bytes);
+}
+
 static void add_stats(struct em_scan *s, const struct em_reader *r)
 {
     struct em_reader_mark mark;
@@ -181,38 +282,47 @@ static void add_stats(struct em_scan *s, const struct em_reader *r)
     s->result.totals.malformed += stats.malformed;
 }
 
+/* The beginning is read: it shows the encoding. */
+static int read_all(struct em_scan *s, struct pass *p)
+{
+    ssize_t n;
+    size_t room;
+    int err = 0;
+
+    n = read_some(s, p->fd, p->reader, &err);
+    if (n > 0)
+        reached(s, p, p->bytes + (uint64_t)n);
+    if (err || s->err || n <= 0 || p->stopped)
+        return err ? err : n < 0 ? EM_ERR_SYSTEM : s->err;
+    (void)em_reader_space(p->reader, &room);
+    if (room > 0)
+        err = read_mapped(s, p);
+    return err || p->cut ? err : read_on(s, p);
+}
+
 int em_scan_fd(struct em_scan *s, int fd, const char *name, bool (*progress)(void *arg, uint64_t bytes),
                void *arg, struct em_why *why)
 {
-    struct em_reader *r = em_reader_new(on_report, s, NULL);
-    uint64_t bytes = 0, told = 0;
-    ssize_t n = 1;
-    int err = r ? 0 : EM_ERR_MEMORY;
+    struct pass p = {
+        .fd = fd, .reader = em_reader_new(on_report, s, NULL), .progress = progress, .arg = arg
+    };
+    int err;
 
     s->name = name;
     s->err = 0;
-    while (!err && (n = read_some(s, fd, r, &err)) > 0) {
-        bytes += (uint64_t)n;
-        s->result.totals.bytes += (uint64_t)n;
-        if (s->err)
-            err = s->err;
-        if (!err && progress && bytes - told >= PROGRESS_EVERY) {
-            told = bytes;
-            if (!progress(arg, bytes))
-                break;
-        }
+    if (!p.reader)
+        return fail(s, NULL, EM_ERR_MEMORY, why);
+    err = read_all(s, &p);
+    if (!err && !p.stopped) {
+        em_reader_finish(p.reader);
+        err = em_reader_refusal(p.reader) ? EM_ERR_UNSUPPORTED : s->err;
     }
-    if (!err && n < 0)
-        err = EM_ERR_SYSTEM;
-    if (!err && n == 0) {
-        em_reader_finish(r);
-        err = em_reader_refusal(r) ? EM_ERR_UNSUPPORTED : s->err;
-    }
-    if (r)
-        add_stats(s, r);
+    add_stats(s, p.reader);
     if (err)
-        err = fail(s, r, err, why);
-    em_reader_free(r);
+        err = fail(s, p.reader, err, why);
+    else if (p.cut)
+        err = cut_short(s, p.bytes, why);
+    em_reader_free(p.reader);
     return err;
 }
 

@@ -2,6 +2,7 @@
  * Encodings, and files that are no text. */
 #include "evidence/textin.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,13 +11,14 @@ bool textin_init(struct textin *t, uint64_t offset, enum textin_encoding encodin
     memset(t, 0, sizeof *t);
     t->raw_base = offset;
     t->encoding = encoding;
-    return (t->text = malloc(TEXTIN_SIZE)) != NULL;
+    t->text = t->own = malloc(TEXTIN_SIZE);
+    return t->own != NULL;
 }
 
 void textin_fini(struct textin *t)
 {
-    free(t->text);
-    t->text = NULL;
+    free(t->own);
+    t->text = t->own = NULL;
 }
 
 /* --- what is no text ---------------------------------------------------------------------------------------------- */
@@ -149,12 +151,12 @@ static void decode(struct textin *t)
             low = le ? (uint32_t)(t->raw[i + 2] | t->raw[i + 3] << 8)
                      : (uint32_t)(t->raw[i + 2] << 8 | t->raw[i + 3]);
             if (low >= 0xDC00 && low < 0xE000) {
-                t->n += put_utf8(t->text + t->n, 0x10000 + ((c - 0xD800) << 10 | (low - 0xDC00)));
+                t->n += put_utf8(t->own + t->n, 0x10000 + ((c - 0xD800) << 10 | (low - 0xDC00)));
                 i += 2;
                 continue;
             }
         }
-        t->n += put_utf8(t->text + t->n, c >= 0xD800 && c < 0xE000 ? 0xFFFD : c);
+        t->n += put_utf8(t->own + t->n, c >= 0xD800 && c < 0xE000 ? 0xFFFD : c);
     }
     t->raw_n -= i;
     memmove(t->raw, t->raw + i, t->raw_n);
@@ -183,7 +185,7 @@ void textin_decide(struct textin *t)
         decode(t);
         return;
     }
-    memcpy(t->text, t->raw, t->raw_n);
+    memcpy(t->own, t->raw, t->raw_n);
     t->n = t->raw_n;
     t->raw_n = 0;
 }
@@ -192,11 +194,12 @@ size_t textin_push(struct textin *t, const void *bytes, size_t n)
 {
     size_t room;
 
+    assert(t->text == t->own);
     if (t->refusal)
         return 0;
     if (t->encoding == TEXTIN_BYTES) {
         room = TEXTIN_SIZE - t->n < n ? TEXTIN_SIZE - t->n : n;
-        memcpy(t->text + t->n, bytes, room);
+        memcpy(t->own + t->n, bytes, room);
         t->n += room;
         return room;
     }
@@ -214,8 +217,9 @@ size_t textin_push(struct textin *t, const void *bytes, size_t n)
 
 char *textin_space(struct textin *t, size_t *n)
 {
+    assert(t->text == t->own);
     *n = t->encoding == TEXTIN_BYTES ? TEXTIN_SIZE - t->n : 0;
-    return t->text + t->n;
+    return t->own + t->n;
 }
 
 void textin_filled(struct textin *t, size_t n)
@@ -248,7 +252,32 @@ void textin_drop(struct textin *t, size_t n)
 {
     t->raw_base += raw_length(t, n);
     t->n -= n;
-    memmove(t->text, t->text + n, t->n);
+    if (t->text != t->own) {
+        t->text += n;
+        return;
+    }
+    memmove(t->own, t->own + n, t->n);
     if (t->encoding == TEXTIN_UTF16LE || t->encoding == TEXTIN_UTF16BE)
         decode(t);
+}
+
+void textin_view(struct textin *t, const char *bytes, size_t n)
+{
+    assert(t->encoding == TEXTIN_BYTES && n >= t->n);
+    t->text = bytes;
+    t->n = n;
+}
+
+void textin_keep(struct textin *t)
+{
+    t->text = textin_still(t, 0, t->n);
+}
+
+const char *textin_still(struct textin *t, size_t at, size_t n)
+{
+    if (t->text == t->own)
+        return t->text + at;
+    assert(n <= TEXTIN_SIZE);
+    memcpy(t->own, t->text + at, n);
+    return t->own;
 }

@@ -21,7 +21,8 @@ enum { TEXTIN_SNIFF = 1024, TEXTIN_SIZE = 640 * 1024 };
 enum textin_encoding { TEXTIN_UNDECIDED, TEXTIN_BYTES, TEXTIN_UTF16LE, TEXTIN_UTF16BE };
 
 struct textin {
-    char *text;        /* TEXTIN_SIZE bytes */
+    const char *text;  /* the window: own, or a view of the caller's */
+    char *own;         /* TEXTIN_SIZE bytes */
     size_t n;          /* text that is there */
     uint64_t raw_base; /* byte in the file that text[0] comes from */
     enum textin_encoding encoding;
@@ -43,5 +44,13 @@ uint64_t textin_raw(const struct textin *t, size_t at);
 /* Direct reading for speed: where the next raw bytes may be put (encoding BYTES only; *n 0 otherwise), and that they are there. */
 char *textin_space(struct textin *t, size_t *n);
 void textin_filled(struct textin *t, size_t n);
+
+/* A view: the window becomes n bytes of the caller's, the first of which is the one that text[0] is now, and drop() moves the window's
+ * start and copies nothing. Encoding BYTES only. keep() copies what is left, TEXTIN_SIZE at most, and the caller's memory may go.
+ * A mapped file can change while it is viewed: what is read twice must be read from still(), which is a copy if it has to be, valid until
+ * the next call. */
+void textin_view(struct textin *t, const char *bytes, size_t n);
+void textin_keep(struct textin *t);
+const char *textin_still(struct textin *t, size_t at, size_t n); /* n: TEXTIN_SIZE at most */
 
 #endif

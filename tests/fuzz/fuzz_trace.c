@@ -103,6 +103,51 @@ static struct run read_cut(const uint8_t *data, size_t size, uint32_t seed, bool
     return run;
 }
 
+/* In place, in windows that end where memory does; the last one is kept and the reading goes on with a push. */
+static struct run read_viewed(const uint8_t *data, size_t size, uint32_t seed)
+{
+    struct run run = { 0 }, seen = { 0 };
+    struct em_reader_mark mark = { 0 };
+    struct em_reader *r = em_reader_new(on_report, &run, NULL);
+    size_t end = 0, room = 0, rest;
+    uint8_t *window;
+
+    if (!r)
+        abort();
+    while (run.err == 0 && room == 0 && end < size) { /* until the encoding is known to allow it */
+        size_t n = size - end < 1024 ? size - end : 1024;
+
+        run.err = em_reader_push(r, data + end, n);
+        end += n;
+        (void)em_reader_space(r, &room);
+    }
+    rest = size - end > 16 ? 16 : size - end;
+    while (run.err == 0 && end < size - rest) {
+        size_t n = next_cut(&seed);
+
+        add_stats(&seen, r, &mark);
+        end = size - rest - end < n ? size - rest : end + n;
+        window = malloc(end - mark.offset);
+        if (!window)
+            abort();
+        memcpy(window, data + mark.offset, end - mark.offset);
+        if (em_reader_view(r, window, end - mark.offset) > end - mark.offset)
+            abort();
+        if (end == size - rest)
+            em_reader_keep(r);
+        free(window);
+    }
+    if (run.err == 0)
+        run.err = em_reader_push(r, data + size - rest, end < size ? rest : 0);
+    if (run.err == 0) {
+        em_reader_finish(r);
+        run.err = em_reader_refusal(r) ? EM_ERR_UNSUPPORTED : 0;
+    }
+    add_stats(&run, r, &mark);
+    em_reader_free(r);
+    return run;
+}
+
 static void same(const struct run *a, const struct run *b)
 {
     if (a->err != b->err || (a->err == 0 && (a->reports != b->reports || a->fold != b->fold ||
@@ -135,6 +180,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     same(&whole, &cut);
     cut = read_cut(data, size, seed, true);
+    same(&whole, &cut);
+    cut = read_viewed(data, size, seed);
     same(&whole, &cut);
     return 0;
 }

@@ -335,6 +335,56 @@ START_TEST(chunks_do_not_matter)
 }
 END_TEST
 
+/* The first `head` bytes are pushed, the rest is viewed in windows that grow by `step` bytes, each where a read beyond it is noticed; the
+ * last `tail` bytes are pushed again. */
+static struct run run_viewed(const char *p, size_t n, size_t head, size_t step, size_t tail)
+{
+    struct run run = { .text = buf_heap(1 << 20) };
+    struct em_reader *r = em_reader_new(on_report, &run.text, NULL);
+    struct em_reader_mark mark;
+    size_t end = head, room;
+
+    feed(r, p, head, head);
+    (void)em_reader_space(r, &room);
+    ck_assert_uint_gt(room, 0);
+    while (end < n - tail) {
+        char *exact;
+
+        em_reader_mark(r, &mark, &run.stats);
+        end = n - tail - end < step ? n - tail : end + step;
+        exact = malloc(end - mark.offset);
+        memcpy(exact, p + mark.offset, end - mark.offset);
+        ck_assert_uint_le(em_reader_view(r, exact, end - mark.offset), end - mark.offset);
+        if (end == n - tail)
+            em_reader_keep(r);
+        memset(exact, 'X', end - mark.offset);
+        free(exact);
+    }
+    feed(r, p + n - tail, tail, 7);
+    em_reader_finish(r);
+    em_reader_mark(r, &mark, &run.stats);
+    em_reader_free(r);
+    ck_assert_uint_eq(run.stats.bytes, n);
+    return run;
+}
+
+START_TEST(views_do_not_matter)
+{
+    size_t n;
+    char *p = em_slurp(vectors[_i].file, &n);
+    struct run want = run_once(p, n, n);
+
+    ck_assert_uint_gt(n, 1024 + 20);
+    for (size_t step = 1; step < 900; step += step < 8 ? 1 : 13) {
+        struct run got = run_viewed(p, n, 1024, step, step % 3 * 10);
+
+        same(&want, &got, "step", step);
+    }
+    buf_fini(&want.text);
+    free(p);
+}
+END_TEST
+
 /* Cut at every byte, take the mark, throw the reader away, go on from the mark with a new one: nothing is lost or counted twice. */
 START_TEST(every_mark_is_a_place_to_go_on)
 {
@@ -608,6 +658,7 @@ int main(void)
     tcase_add_test(t, codes);
     tcase_add_loop_test(t, vector_is_read, 0, VECTORS_N);
     tcase_add_loop_test(t, chunks_do_not_matter, 0, VECTORS_N);
+    tcase_add_loop_test(t, views_do_not_matter, 0, VECTORS_N);
     tcase_add_loop_test(t, every_mark_is_a_place_to_go_on, 0, VECTORS_N);
     tcase_add_loop_test(t, encodings_and_line_ends_do_not_matter, 0, VECTORS_N);
     tcase_add_test(t, a_quiet_log_gives_its_last_message);
