@@ -54,7 +54,8 @@ static const struct em_opt_program program = {
     .notes = "URIs: stun:HOST[:PORT][?transport=tcp]  turn:HOST[:PORT][?transport=udp|tcp]\n"
              "      stuns:HOST[:PORT]  turns:HOST[:PORT]  tcp:HOST:PORT  udp:HOST:PORT\n"
              "      msturn: and relay:HOST[:PORT][?transport=udp|tcp]\n"
-             "Exit status: 0 every address answered, 1 one did not, 2 error.\n\n"
+             "Exit status: 0 every address answered (relay: bytes came back), 1 one did not,\n"
+             "2 error.\n\n"
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
 };
 
@@ -98,7 +99,7 @@ static void each_result(void *arg, const struct em_probe_result *r)
     struct job *job = arg;
     struct run *run = job->run;
 
-    run->bad |= !em_verdict_up(r->verdict);
+    run->bad |= !em_verdict_up(r->verdict) || !em_probe_carried(&job->uri, r);
     if (!run->conf.json) {
         keep(run, job, r);
         return;

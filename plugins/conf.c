@@ -46,6 +46,10 @@ static const struct em_opt options[] = {
     O("context", 'n', TEXT, "NAME", NULL, context, "SNMPv3 context"),
     O("password-file", 0, TEXT, "FILE", NULL, password_file, "Probe: the user's password"),
     O("secret-file", 0, TEXT, "FILE", NULL, secret_file, "Probe: shared secret of the server"),
+    O("ca-file", 0, TEXT, "FILE", NULL, ca_file, "Probe: trust these PEM certificates in TLS"),
+    O("insecure", 0, FLAG, NULL, NULL, insecure, "Probe: take any certificate; the text says so"),
+    O("name-server", 0, TEXT, "ADDRESS[:PORT]", NULL, name_servers,
+      "Probe: ask these name servers, with commas"),
     O("source-port", 0, PORTS, "A-B", NULL, source_ports, "Probe: send from these ports"),
     O("ipv4", '4', FLAG, NULL, NULL, ipv4, "SNMP over IPv4 only"),
     O("ipv6", '6', FLAG, NULL, NULL, ipv6, "SNMP over IPv6 only"),
@@ -282,6 +286,16 @@ static int check_words(struct conf *c, struct em_why *why)
     return 0;
 }
 
+static int check_probe(const struct conf *c, struct em_why *why)
+{
+    if (c->ca_file && strlen(c->ca_file) >= EM_URI_MAX)
+        return em_fail(why, EM_ERR_INPUT, "--ca-file is longer than %d bytes", EM_URI_MAX - 1);
+    if (c->name_servers && (strlen(c->name_servers) >= EM_URI_MAX || !em_net_servers_ok(c->name_servers)))
+        return em_fail(why, EM_ERR_INPUT,
+                       "--name-server must be an address, with or without a port, or several with commas");
+    return 0;
+}
+
 static int check(struct conf *c, struct em_why *why)
 {
     int err = check_words(c, why);
@@ -290,6 +304,8 @@ static int check(struct conf *c, struct em_why *why)
         err = check_origin(c, why);
     if (err == 0)
         err = check_snmp(c, why);
+    if (err == 0)
+        err = check_probe(c, why);
     if (err == 0)
         err = thresholds_read(c->mode, &c->warn, &c->crit, c->thresholds, why);
     return err == 0 ? read_secrets(c, why) : err;

@@ -18,10 +18,11 @@ struct conf {
         *state_file;
     const char *community, *community_file, *auth_password, *auth_file, *priv_password, *priv_file;
     const char *password_file, *secret_file, *silence_name, *perfdata;
+    const char *ca_file, *name_servers;
     uint64_t port;
     struct em_opt_list probes, scans, warn, crit, edges, checks;
     struct em_port_range source_ports;
-    bool total, ipv4, ipv6;
+    bool insecure, total, ipv4, ipv6;
     int64_t timeout_us, per_us, max_age_us;
     uint32_t verbose;
 

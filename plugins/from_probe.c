@@ -69,6 +69,9 @@ static void on_done(void *arg)
 static void options_of(const struct conf *c, struct em_probe_options *o)
 {
     *o = (struct em_probe_options) { .timeout_us = guard_left_us(), .source_ports = c->source_ports };
+    o->insecure = c->insecure;
+    if (c->ca_file)
+        (void)slice_copy(slice_of(c->ca_file), o->ca_file, sizeof o->ca_file);
     if (c->user)
         (void)slice_copy(slice_of(c->user), o->user, sizeof o->user);
     memcpy(o->password, c->secrets.password, sizeof o->password);
@@ -142,6 +145,8 @@ int source_probe(const struct conf *c, struct facts *f, struct em_why *why)
     }
     for (size_t i = 0; i < c->probes.n; i++)
         runs[i].base = base;
+    if (c->name_servers)
+        em_net_event_set_servers(net, c->name_servers);
     err = run_all(c, runs, c->probes.n, net, why);
     em_net_free(net);
     event_base_free(base);

@@ -136,6 +136,7 @@ static inline bool em_relay_is_data(uint8_t first)
     return first >= 0x40 && first <= 0x4F; /* RFC 8656 section 12 */
 }
 bool em_relay_heard(struct em_attempt *a, const uint8_t *p, size_t n);
+const char *em_relay_leg(const struct em_attempt *a); /* " (near leg)", to end a reason with */
 void em_relay_fini(struct em_attempt *a);
 
 /* foreign.c: what bytes are that are no STUN message. 0: they may still become one; else the verdict, with its reason. */

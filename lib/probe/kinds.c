@@ -2,6 +2,11 @@
  * The kinds of probes, a row each. */
 #include "probe/probe_kind.h"
 
+bool em_probe_carried(const struct em_probe_uri *uri, const struct em_probe_result *r)
+{
+    return !uri->kind->carries || r->packets_back > 0;
+}
+
 const struct em_probe_kind em_probe_kinds[] = {
     { "stun", 3478, EM_TRANSPORT_UDP, true, EM_DIALECT_RFC, NULL, em_stun_begin, em_stun_answer, NULL, NULL,
       .datagram = NULL },
@@ -12,7 +17,7 @@ const struct em_probe_kind em_probe_kinds[] = {
     { "turns", 5349, EM_TRANSPORT_TLS, true, EM_DIALECT_RFC, NULL, em_turn_begin, em_turn_answer,
       em_turn_lost, em_turn_abandon, .datagram = NULL },
     { "relay", 3478, EM_TRANSPORT_UDP, true, EM_DIALECT_RFC, NULL, em_relay_begin, em_relay_answer,
-      em_relay_lost, em_relay_abandon, .datagram = NULL },
+      em_relay_lost, em_relay_abandon, .carries = true },
     { "tcp", 0, EM_TRANSPORT_TCP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,
       .datagram = NULL },
     { "udp", 0, EM_TRANSPORT_UDP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,

@@ -78,6 +78,10 @@ struct em_probe_result {
  * if the new certificate was verified, because public authorities change their intermediates at every renewal. */
 bool em_probe_same_issuer(const struct em_probe_result *r, const char *recorded);
 
+/* False: bytes should have come back through a relay, and none did. Such a result is bad news even where its verdict says that the server
+ * is up (degraded: a quota is used up, a peer is forbidden). Kinds that carry nothing: true. */
+bool em_probe_carried(const struct em_probe_uri *uri, const struct em_probe_result *r);
+
 /* Makes the result `intercepted` if it has a certificate that is not of the recorded issuer. */
 void em_probe_judge_issuer(struct em_probe_result *r, const char *recorded);
 

@@ -30,6 +30,7 @@ struct em_probe_kind {
     void (*datagram)(struct em_attempt *a, const uint8_t *p, size_t n);
     /* Cuts the first message off a->in (em_ask_drop). False: more bytes are needed, or the attempt has ended. */
     bool (*stream)(struct em_attempt *a);
+    bool carries;         /* bytes must come back through it: em_probe_carried() */
     bool unconnected;     /* UDP: answers may come from another address than was asked */
     uint16_t stream_port; /* default over TCP, if it is another one; 0: the same */
 };

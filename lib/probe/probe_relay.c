@@ -47,9 +47,9 @@ struct em_relay {
 static void on_timer(void *arg);
 static void release(struct em_attempt *a);
 
-static const char *side(const struct em_attempt *a)
+const char *em_relay_leg(const struct em_attempt *a)
 {
-    return a->relay->far ? "far" : "near";
+    return a->relay->far ? " (far leg)" : " (near leg)";
 }
 
 static int64_t left_us(const struct em_attempt *a)
@@ -369,43 +369,15 @@ static void bound(struct em_attempt *a)
     on_timer(a->relay->other);
 }
 
-/* 437, 486 and 508 come from a server that is there, but does not relay for us now: told apart from one that is down. Nothing was relayed,
- * so it is no success either. */
+/* An error means what it means for kind turn (answers.c), so that both give the same verdict; only the relay knows of peers. */
 static void refused(struct em_attempt *a, const struct stun_msg *m)
 {
-    static const struct {
-        uint16_t code;
-        enum em_verdict verdict;
-        const char *words;
-    } rows[] = {
-        { 401, EM_VERDICT_AUTH_FAILED, "the server refused the credentials" },
-        { 441, EM_VERDICT_AUTH_FAILED, "the server refused the credentials" },
-        { 403, EM_VERDICT_REFUSED, "the relay is up, but forbids its own relayed address as peer" },
-        { 437, EM_VERDICT_REFUSED,
-          "the relay is up, but knows of another allocation, or of none, of our address and port" },
-        { 438, EM_VERDICT_PROTOCOL_ERROR, "the server calls its own new nonce stale" },
-        { 440, EM_VERDICT_REFUSED, "the relay is up, but does not relay this address family" },
-        { 442, EM_VERDICT_REFUSED, "the relay is up, but does not relay this transport" },
-        { 486, EM_VERDICT_REFUSED, "the relay is up, but the quota of allocations is used up" },
-        { 508, EM_VERDICT_REFUSED, "the relay is up, but has no capacity left" },
-        { 300, EM_VERDICT_REFUSED, "the server sends its clients elsewhere" },
-    };
-
-    if (m->error_code == 403 && a->relay->step == ALLOCATING) {
-        em_attempt_end(a, EM_VERDICT_AUTH_FAILED, "the server forbids an allocation: 403 (%s leg)", side(a));
-        return;
-    }
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].code == m->error_code) {
-            em_attempt_end(a, rows[i].verdict, "%s: %u (%s leg)", rows[i].words, m->error_code, side(a));
-            return;
-        }
-    if (m->error_code >= 500)
-        em_attempt_end(a, EM_VERDICT_REFUSED, "the relay is up, but in trouble: %u (%s leg)", m->error_code,
-                       side(a));
+    if (m->error_code == 403 && a->relay->step == BINDING)
+        em_attempt_end(a, EM_VERDICT_DEGRADED,
+                       "the relay is up, but forbids its own relayed address as peer: 403%s",
+                       em_relay_leg(a));
     else
-        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "the server does not take a request: %u (%s leg)",
-                       m->error_code, side(a));
+        em_judge_error(a, m, true);
 }
 
 static void go_on(struct em_attempt *a)

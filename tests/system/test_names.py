@@ -55,6 +55,14 @@ class Responder:
             p.communicate(timeout=10)
 
 
+def test_the_plugin():
+    with Responder("127.0.0.1") as r, Dns({("a.example.com", "A"): ["127.0.0.1"]}) as dns:
+        for servers, status, words in ((dns.address, 0, "OK"), ("a.example.com", 3, "--name-server must be an address")):
+            got = subprocess.run([f"{BUILD}/plugins/check_edge_media", f"--probe=stun:a.example.com:{r.port}", f"--name-server={servers}"],
+                                 stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
+            assert got.returncode == status and words in got.stdout + got.stderr, got
+
+
 def has_ipv6():
     try:
         with socket.socket(socket.AF_INET6) as s:
