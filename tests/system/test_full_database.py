@@ -134,8 +134,9 @@ def test_a_file_system_without_room():
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             assert keeper.stdout.readline() == "ready\n", "no file system"
-            enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", *([] if os.geteuid() == 0 else [f"--user=/proc/{keeper.pid}/ns/user",
-                                                                                                  "--preserve-credentials"])]
+            # --root and --wd: those of the keeper, which a chroot has elsewhere than the namespace has its own
+            enter = ["nsenter", f"--target={keeper.pid}", "--mount", "--root", "--wd",
+                     *([] if os.geteuid() == 0 else ["--user", "--preserve-credentials"])]
             daemon.command = lambda *more: [*enter, PROGRAM, "-c", daemon.conf, *more]
             with daemon:
                 daemon.start()

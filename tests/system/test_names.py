@@ -108,8 +108,9 @@ def test_no_srv_means_the_name_itself():
         assert status == 0 and all(kind != "SRV" for _, kind in dns.asked[before:]), dns.asked
         x, status, _ = one(dns, "stuns:none.example.com")
         assert status == 1 and x["verdict"] == "dns-failed" and "does not offer _stuns._tcp" in x["reason"], x
-        x, _, _ = one(dns, "stun:localhost", timeout="1")  # the hosts file
-        assert ("_stun._udp.localhost", "SRV") not in dns.asked and x["address"] in ("127.0.0.1", "::1"), x
+        rows, _, _ = probe(dns, "stun:localhost", timeout="1")  # the hosts file, with one line for it or two
+        got = {x["address"] for x in rows}
+        assert ("_stun._udp.localhost", "SRV") not in dns.asked and got and got <= {"127.0.0.1", "::1"} and len(got) == len(rows), rows
 
 
 def test_failures_are_told_apart():

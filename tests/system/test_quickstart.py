@@ -15,8 +15,18 @@ sys.path[:0] = [f"{SRC}/tests"]
 import tap  # noqa: E402
 
 
+def base_mibs():
+    """The base MIBs' directory, asked for once: npm would take its time again and again where it fails."""
+    asked = subprocess.run([f"{SRC}/demo/base_mibs", f"{BUILD}/npm"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+    return asked.stdout.strip()
+
+
+MIBS = base_mibs()
+
+
 def start(directory, *options, **environment):
-    env = {**os.environ, "EM_BUILD": BUILD, "TMPDIR": directory, **environment}
+    env = {**os.environ, "EM_BUILD": BUILD, "TMPDIR": directory, "EM_MIBS": MIBS, **environment}
+    env = {name: value for name, value in env.items() if value is not None}
     return subprocess.Popen([f"{SRC}/quickstart", *options], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
@@ -102,13 +112,14 @@ def test_without_base_mibs_numbers_are_shown():
         for name in ("edgemedia", "edgemediad", "plugins"):
             os.symlink(f"{BUILD}/{name}", f"{build}/{name}")
         with open(f"{build}/npm-that-fails", "w", encoding="ascii") as f:
-            f.write("#!/bin/sh\nexit 1\n")
+            f.write("#!/bin/sh\necho npm ERR! reason: no route on purpose\nexit 1\n")
         os.chmod(f"{build}/npm-that-fails", 0o755)
         os.mkdir(f"{build}/bin")
         os.symlink("../npm-that-fails", f"{build}/bin/npm")
-        process = start(directory, "--once", EM_BUILD=build, EM_MIBS="", PATH=f"{build}/bin:{os.environ['PATH']}")
+        process = start(directory, "--once", EM_BUILD=build, EM_MIBS=None, PATH=f"{build}/bin:{os.environ['PATH']}")
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0 and "by numbers" in out and '"turn-udp"' in out, f"{out}\n{err}"
+        assert "base MIBs" in err and "no route on purpose" in err and "EM_MIBS=DIR" in err, err
         check_nothing_left(process, directory)
 
 
