@@ -18,10 +18,14 @@
 #include "base/buf.h"
 #include "evidence/diag.h"
 #include "evidence/headers.h"
+#include "evidence/line_pass.h"
 #include "evidence/lines.h"
 #include "evidence/textin.h"
 
-enum { LINE_MAX = 128 * 1024 }; /* a longer line is no header: passed over to its end */
+enum {
+    LINE_MAX = 128 * 1024, /* a longer line is no header: passed over to its end */
+    PLANS_MAX = 8          /* a trace needs about five */
+};
 
 enum state { SKIP, HEAD, BODY };
 enum container { NONE, OCS, UCC };
@@ -59,7 +63,10 @@ struct em_reader {
     uint32_t resume_told; /* so many reports of it */
     struct em_reader_stats stats;
     uint64_t begun_at;
-    struct buf scratch; /* a cleaned header value */
+    struct buf scratch;                /* a cleaned header value */
+    struct line_plan plans[PLANS_MAX]; /* those made last */
+    const struct line_plan *plan;      /* the last one used */
+    size_t plans_made;
 };
 
 /* The mark's `encoding` holds all that a reader must know to go on. */
@@ -215,12 +222,14 @@ static void begin(struct em_reader *r, enum container c, size_t at)
 
 /* The lines that OCSLogger writes in front of a message's own, up to Start-Line. A record that has no such line can be one of its
  * own diagnostic records. */
-static void record_line(struct message *m, struct slice line)
+static void record_line(struct message *m, struct slice line, char second)
 {
     switch (line.p[0] | 0x20) {
     case 'd':
-        m->framed |= slice_starts_nocase(line, SLICE("Direction:"));
-        m->diag |= slice_starts_nocase(line, SLICE("Data:"));
+        if (second == 'i')
+            m->framed |= slice_starts_nocase(line, SLICE("Direction:"));
+        else
+            m->diag |= slice_starts_nocase(line, SLICE("Data:"));
         break;
     case 'm':
         m->framed |= slice_starts_nocase(line, SLICE("Message-Type:"));
@@ -229,11 +238,12 @@ static void record_line(struct message *m, struct slice line)
         m->log_record |= slice_starts_nocase(line, SLICE("LogType:"));
         break;
     case 's':
-        if (slice_starts_nocase(line, SLICE("Start-Line:"))) {
+        if (second == 'i') {
+            m->log_record |= slice_starts_nocase(line, SLICE("SIP-Start-Line:"));
+        } else if (slice_starts_nocase(line, SLICE("Start-Line:"))) {
             m->start_seen |= line_is_sip_start(slice_trim(slice_from(line, sizeof "Start-Line:" - 1)));
             m->framed = true;
         }
-        m->log_record |= slice_starts_nocase(line, SLICE("SIP-Start-Line:"));
         break;
     default:
         break;
@@ -264,7 +274,7 @@ static void head_line(struct message *m, struct slice line)
         break;
     default:
         if (m->container == OCS && !m->start_seen)
-            record_line(m, line);
+            record_line(m, line, second);
         break;
     }
 }
@@ -328,7 +338,7 @@ static void inside(struct em_reader *r, enum line_kind kind, struct slice line, 
     } else if (is_blank(line)) {
         if (m->start_seen)
             finish_message(r, at);
-    } else if (m->container == OCS && line.n > 8 && line.p[7] == '-' &&
+    } else if (m->container == OCS && line.n > 8 && line.p[7] == '-' && (line.p[8] | 0x20) == 'b' &&
                slice_starts_nocase(line, SLICE("Message-Body:"))) {
         finish_message(r, at);
     } else {
@@ -404,6 +414,19 @@ static unsigned head_looks(const struct message *m)
     return looks;
 }
 
+static const struct line_plan *plan_for(struct em_reader *r, unsigned looks)
+{
+    size_t i = 0;
+
+    if (r->plan && r->plan->looks == looks)
+        return r->plan;
+    while (i < PLANS_MAX && r->plans[i].looks != looks)
+        i++;
+    if (i == PLANS_MAX)
+        line_plan(&r->plans[i = r->plans_made++ % PLANS_MAX], looks);
+    return r->plan = &r->plans[i];
+}
+
 /* Passes over lines that change nothing: that is most of the speed. Which ones could change something depends on where we are; it may
  * look at more than it must, never at less. A passed line is never as long as LINE_MAX. */
 static void pass_lines(struct em_reader *r)
@@ -423,7 +446,7 @@ static void pass_lines(struct em_reader *r)
         most = r->in.n;
     if (most <= r->pos)
         return;
-    to = line_pass(p, r->in.text + most, looks);
+    to = line_pass(p, r->in.text + most, plan_for(r, looks));
     r->m.lines |= to > p;
     r->pos += (size_t)(to - p);
 }
