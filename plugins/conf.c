@@ -47,7 +47,7 @@ static const struct em_opt options[] = {
     O("password-file", 0, TEXT, "FILE", NULL, password_file, "Probe: the user's password"),
     O("secret-file", 0, TEXT, "FILE", NULL, secret_file, "Probe: shared secret of the server"),
     O("ca-file", 0, TEXT, "FILE", NULL, ca_file, "Probe: trust these PEM certificates in TLS"),
-    O("insecure", 0, FLAG, NULL, NULL, insecure, "Probe: take any certificate; the text says so"),
+    O("insecure", 0, FLAG, NULL, NULL, insecure, "Probe: take any certificate; -vv shows which"),
     O("name-server", 0, TEXT, "ADDRESS[:PORT]", NULL, name_servers,
       "Probe: ask these name servers, with commas"),
     O("source-port", 0, PORTS, "A-B", NULL, source_ports, "Probe: send from these ports"),

@@ -66,7 +66,7 @@ static const struct error_row *error_row(unsigned code)
     return NULL;
 }
 
-/* Kind relay: which of its legs, and that the server itself is there although nothing was relayed. */
+/* Kind relay: the server itself is there, although nothing was relayed. */
 void em_judge_error(struct em_attempt *a, const struct stun_msg *m, bool has_credentials)
 {
     const struct error_row *row = error_row(m->error_code);
@@ -82,7 +82,7 @@ void em_judge_error(struct em_attempt *a, const struct stun_msg *m, bool has_cre
     else if (v == EM_VERDICT_OK)
         em_attempt_good(a, row->phrase, a->result.rtt_us);
     else
-        em_attempt_end(a, v, "%s%s%s%s: %u %s%s",
+        em_attempt_end(a, v, "%s%s%s%s: %u %s",
                        a->relay && v == EM_VERDICT_DEGRADED ? "the relay is up, but " : "", row->phrase,
-                       where ? ", to " : "", to, m->error_code, text, a->relay ? em_relay_leg(a) : "");
+                       where ? ", to " : "", to, m->error_code, text);
 }

@@ -110,6 +110,8 @@ void em_ask_ignore(struct em_attempt *a, enum em_verdict wrong, const char *what
 /* One whole STUN message. */
 static void heard_message(struct em_attempt *a, const struct stun_msg *m)
 {
+    if (a->relay && m->class == STUN_INDICATION && em_relay_indication(a, m))
+        return;
     if (!a->asking || !stun_is_answer(m, a->method, a->tid))
         a->strays++;
     else if (m->fingerprint_present && !m->fingerprint_right)
@@ -177,6 +179,13 @@ static bool heard_from_stream(struct em_attempt *a)
     return !a->ended;
 }
 
+static bool heard_some(struct em_attempt *a)
+{
+    if (a->relay && em_relay_raw(a))
+        return em_relay_raw_heard(a);
+    return a->kind->stream ? a->kind->stream(a) : heard_from_stream(a);
+}
+
 static void heard_bytes(struct em_attempt *a, const uint8_t *p, size_t n)
 {
     while (n > 0 && !a->ended) {
@@ -186,7 +195,7 @@ static void heard_bytes(struct em_attempt *a, const uint8_t *p, size_t n)
         a->in_n += some;
         p += some;
         n -= some;
-        while (a->in_n > 0 && (a->kind->stream ? a->kind->stream(a) : heard_from_stream(a)))
+        while (a->in_n > 0 && heard_some(a))
             ;
     }
 }

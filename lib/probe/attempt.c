@@ -64,7 +64,8 @@ void em_attempt_end(struct em_attempt *a, enum em_verdict v, const char *reason,
     if (em_attempt_options(a)->issuer[0])
         em_probe_judge_issuer(&a->result, em_attempt_options(a)->issuer);
     if (a->whole)
-        em_attempt_end(a->whole, v, "%s", a->result.reason);
+        em_attempt_end(a->whole, v, "%.*s%s", EM_REASON_MAX - 32, a->result.reason,
+                       a->whole->whole ? "" : em_relay_leg(a));
     else
         em_probe_ended(a->probe);
 }

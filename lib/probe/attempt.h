@@ -136,7 +136,11 @@ static inline bool em_relay_is_data(uint8_t first)
     return first >= 0x40 && first <= 0x4F; /* RFC 8656 section 12 */
 }
 bool em_relay_heard(struct em_attempt *a, const uint8_t *p, size_t n);
-const char *em_relay_leg(const struct em_attempt *a); /* " (near leg)", to end a reason with */
+const char *em_relay_leg(const struct em_attempt *a);  /* " (far leg)", to end a reason with */
+const char *em_relay_host(const struct em_attempt *a); /* the server that this leg is at, as the URI says */
+bool em_relay_indication(struct em_attempt *a, const struct stun_msg *m); /* True: it was for the relay */
+bool em_relay_raw(const struct em_attempt *a); /* the stream is no STUN any more: em_relay_raw_heard */
+bool em_relay_raw_heard(struct em_attempt *a); /* as kind->stream */
 void em_relay_fini(struct em_attempt *a);
 
 /* foreign.c: what bytes are that are no STUN message. 0: they may still become one; else the verdict, with its reason. */

@@ -12,7 +12,7 @@ struct em_tls_how em_attempt_tls_how(const struct em_attempt *a)
 {
     const struct em_probe_options *o = em_attempt_options(a);
 
-    return (struct em_tls_how) { .name = em_probe_uri(a->probe)->host,
+    return (struct em_tls_how) { .name = em_relay_host(a),
                                  .ca_file = o->ca_file,
                                  .insecure = o->insecure,
                                  .secured = em_attempt_secured };

@@ -45,11 +45,11 @@ static const char *service_of(const struct em_probe_uri *u)
         enum em_transport transport;
         const char *service;
     } rows[] = {
-        { "stun", EM_TRANSPORT_UDP, "_stun._udp" },   { "stun", EM_TRANSPORT_TCP, "_stun._tcp" },
-        { "stuns", EM_TRANSPORT_TLS, "_stuns._tcp" }, { "turn", EM_TRANSPORT_UDP, "_turn._udp" },
-        { "turn", EM_TRANSPORT_TCP, "_turn._tcp" },   { "turns", EM_TRANSPORT_TLS, "_turns._tcp" },
-        { "relay", EM_TRANSPORT_UDP, "_turn._udp" },  { "relay", EM_TRANSPORT_TCP, "_turn._tcp" },
-        { "relay", EM_TRANSPORT_TLS, "_turns._tcp" },
+        { "stun", EM_TRANSPORT_UDP, "_stun._udp" },    { "stun", EM_TRANSPORT_TCP, "_stun._tcp" },
+        { "stuns", EM_TRANSPORT_TLS, "_stuns._tcp" },  { "turn", EM_TRANSPORT_UDP, "_turn._udp" },
+        { "turn", EM_TRANSPORT_TCP, "_turn._tcp" },    { "turns", EM_TRANSPORT_TLS, "_turns._tcp" },
+        { "relay", EM_TRANSPORT_UDP, "_turn._udp" },   { "relay", EM_TRANSPORT_TCP, "_turn._tcp" },
+        { "relays", EM_TRANSPORT_TLS, "_turns._tcp" },
     };
     struct em_addr literal;
 

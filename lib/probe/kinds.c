@@ -18,6 +18,8 @@ const struct em_probe_kind em_probe_kinds[] = {
       em_turn_lost, em_turn_abandon, .datagram = NULL },
     { "relay", 3478, EM_TRANSPORT_UDP, true, EM_DIALECT_RFC, NULL, em_relay_begin, em_relay_answer,
       em_relay_lost, em_relay_abandon, .carries = true },
+    { "relays", 5349, EM_TRANSPORT_TLS, true, EM_DIALECT_RFC, NULL, em_relay_begin, em_relay_answer,
+      em_relay_lost, em_relay_abandon, .carries = true },
     { "tcp", 0, EM_TRANSPORT_TCP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,
       .datagram = NULL },
     { "udp", 0, EM_TRANSPORT_UDP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,

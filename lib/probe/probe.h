@@ -15,7 +15,7 @@
 #include "model/rows.h"
 #include "net/net.h"
 
-/* Kinds: stun stuns turn turns msturn tcp udp relay. Each is a file and a row in probe.c; a kind that a build does not have is
+/* Kinds: stun stuns turn turns msturn tcp udp relay relays. Each is a file and a row in probe.c; a kind that a build does not have is
  * refused by em_probe_uri_read with EM_ERR_UNSUPPORTED and a sentence. */
 struct em_probe_kind;
 
@@ -27,8 +27,14 @@ struct em_probe_uri {
     bool port_given;       /* else SRV records may name other hosts and ports */
     enum em_transport transport;
     enum em_dialect dialect;
+    /* kinds relay and relays */
+    char far[EM_URI_MAX]; /* the far server, by the same transport; "": the same as the near one */
+    uint16_t far_port;
+    bool relayed_tcp; /* TCP allocations (RFC 6062) */
 };
-/* Without a port, a domain name of stun, stuns, turn, turns and relay is asked for SRV records (discover.h). */
+/* Without a port, a domain name of stun, stuns, turn, turns, relay and relays is asked for SRV records (discover.h). */
+/* relay and relays take more behind ?transport=, separated by &: far=HOST[:PORT], the server of the far leg (addresses of the near one's
+ * family alone), and relayed=tcp, which asks for TCP allocations and needs TCP or TLS to the servers. */
 /* RFC 7064/7065 syntax for stun and turn; tcp:host:port and udp:host:port need their port. */
 int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why) EM_MUST_CHECK;
 

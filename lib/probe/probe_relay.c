@@ -1,55 +1,52 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Kind relay: bytes through two allocations of one server and back. Two legs, each with a connection of its own: the near one is the
- * attempt that is reported, the far one is a part of it and sends back what it hears.
+ * Kinds relay and relays: bytes through two allocations and back, both at one server or at two. Two legs, each with a connection of its
+ * own: the near one is the attempt that is reported, the far one is a part of it and sends back what it hears.
  *
  *     near: allocate --> far: allocate --> near: channel to the far relayed address --> far: the same the other way
  *       --> packets: near -> relay -> relay -> far -> relay -> relay -> near --> both: Refresh with lifetime 0 --> judged
  *
- * A channel brings the permission with it (RFC 8656 section 12). Whatever happens, both allocations are given back: by an answered Refresh
- * when it went well, else by a last one that nobody waits for. */
+ * A channel brings the permission with it (RFC 8656 section 12); with ?relayed=tcp there are connections in place of channels (relay_tcp.c).
+ * Whatever happens, both allocations are given back: by an answered Refresh when it went well, else by a last one that nobody waits for. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/attempt.h"
+#include "base/esc.h"
+#include "probe/relay.h"
 #include "wire/turn.h"
 
 enum {
-    PACKETS = EM_RELAY_PACKETS,
-    PACKET_SIZE = 200,         /* about what 20 ms of audio are */
-    PACKET_EVERY_US = 20000,   /* as audio is sent */
-    LATE_US = 1000000,         /* how long the last packet may take */
-    RELEASE_US = 300000,       /* kept of the deadline for the release */
     RELEASE_WAIT_US = 1000000, /* a release that is not answered until then is taken for done */
     CHANNEL = TURN_CHANNEL_FIRST,
     FIRST_PORT = 50000, /* the ports of an edge, without other orders */
     LAST_PORT = 59999,
 };
 
-enum step { ALLOCATING, ALLOCATED, BINDING, BOUND, TALKING, RELEASING, RELEASED };
-
-/* What a leg has besides its attempt. */
-struct em_relay {
-    enum step step;
-    struct em_attempt *other; /* the other leg; owned by the near one */
-    bool far;
-    struct stun_addr relayed;
-    struct em_timer *timer; /* near: the next packet, or the end of waiting */
-    uint8_t key[8];         /* near: begins every packet of this run */
-    unsigned sent, back, there,
-        altered; /* packets: near sent, heard again, heard by the far leg, not as they were */
-    int64_t sent_us[PACKETS];
-    bool seen[PACKETS];
-    int64_t start_us, rtt_sum_us, rtt_last_us, jitter_us;
-    uint64_t bytes_back;
-};
-
-static void on_timer(void *arg);
-static void release(struct em_attempt *a);
-
 const char *em_relay_leg(const struct em_attempt *a)
 {
-    return a->relay->far ? " (far leg)" : " (near leg)";
+    static const char *const words[2][2] = {
+        { " (near leg)", " (near data connection)" },
+        { " (far leg)", " (far data connection)" },
+    };
+
+    return words[a->relay->is_far][a->relay->control != NULL];
+}
+
+const char *em_relay_host(const struct em_attempt *a)
+{
+    const struct em_probe_uri *u = em_probe_uri(a->probe);
+
+    return a->relay && a->relay->is_far && u->far[0] ? u->far : u->host;
+}
+
+bool em_relay_by_tcp(const struct em_attempt *a)
+{
+    return em_probe_uri(a->probe)->relayed_tcp;
+}
+
+void em_relay_no_memory(struct em_attempt *a)
+{
+    em_attempt_end(a, EM_VERDICT_ERROR, "this machine: no memory");
 }
 
 static int64_t left_us(const struct em_attempt *a)
@@ -59,16 +56,17 @@ static int64_t left_us(const struct em_attempt *a)
 
 /* --- requests -------------------------------------------------------------------------------------------------------- */
 
-static void bind_channel(struct em_attempt *a)
+static void bind_channel(struct em_attempt *leg)
 {
+    const struct em_relay *r = leg->relay;
     uint8_t bytes[EM_REQUEST_MAX];
     struct buf b = buf_over(bytes, sizeof bytes);
 
-    a->relay->step = BINDING;
-    em_ask_begin(a, &b, STUN_CHANNEL_BIND);
-    turn_put_channel(&b, CHANNEL, &a->relay->other->relay->relayed);
-    stun_auth_sign(&a->turn.auth, &b);
-    em_ask(a, &b);
+    leg->relay->step = EM_RELAY_BINDING;
+    em_ask_begin(leg, &b, STUN_CHANNEL_BIND);
+    turn_put_channel(&b, CHANNEL, r->is_far ? &r->near->relay->relayed : &r->far->relay->relayed);
+    stun_auth_sign(&leg->turn.auth, &b);
+    em_ask(leg, &b);
 }
 
 static void put_refresh(struct em_attempt *a, struct buf *b)
@@ -83,155 +81,120 @@ static void ask_release(struct em_attempt *a)
     uint8_t bytes[EM_REQUEST_MAX];
     struct buf b = buf_over(bytes, sizeof bytes);
 
-    a->relay->step = RELEASING;
+    a->relay->step = EM_RELAY_RELEASING;
     put_refresh(a, &b);
     em_ask(a, &b);
 }
 
-static bool leg_new(struct em_attempt *a, bool far)
+/* --- legs ------------------------------------------------------------------------------------------------------------ */
+
+static void on_timer(void *arg)
+{
+    struct em_attempt *near = arg;
+
+    if (near->ended)
+        return;
+    if (near->relay->step >= EM_RELAY_RELEASING)
+        em_relay_judge(near); /* whoever does not answer a release lets it expire */
+    else
+        em_relay_talk(near);
+}
+
+bool em_relay_new(struct em_attempt *a, struct em_attempt *near)
 {
     struct em_relay *r = calloc(1, sizeof *r);
 
     if (!r)
         return false;
-    r->far = far;
-    r->timer = far ? NULL : em_timer_new(em_probe_net(a->probe), on_timer, a);
-    if (!far && !r->timer) {
+    r->near = near;
+    r->timer = near == a ? em_timer_new(em_probe_net(a->probe), on_timer, a) : NULL;
+    if (near == a && !r->timer) {
         free(r);
         return false;
     }
-    em_random(em_attempt_clock(a), r->key, sizeof r->key);
     a->relay = r;
     return true;
 }
 
 void em_relay_begin(struct em_attempt *a)
 {
-    if (!a->relay && !leg_new(a, false))
-        em_attempt_end(a, EM_VERDICT_ERROR, "this machine: no memory");
+    if (!a->relay && !em_relay_new(a, a))
+        em_relay_no_memory(a);
+    else if (a->relay->control)
+        em_relay_tcp_begin(a);
     else if (!em_turn_take_credentials(a))
         em_attempt_end(a, EM_VERDICT_ERROR, "this machine: the user name is too long");
     else
         em_turn_allocate(a);
 }
 
-/* The far leg: an attempt at the same address, which the probe does not know; how it ends, the near one ends. */
-static void open_far(struct em_attempt *near)
+/* The far leg: an attempt that the probe does not know; how it ends, the near one ends. */
+static void open_far(struct em_attempt *near, const struct em_addr *at)
 {
     struct em_attempt *far = calloc(1, sizeof *far);
 
-    if (!far || em_attempt_init(far, near->probe, &near->remote) != 0 || !leg_new(far, true)) {
+    if (!far || em_attempt_init(far, near->probe, at) != 0 || !em_relay_new(far, near)) {
         if (far)
             em_timer_free(far->resend);
         free(far);
-        em_attempt_end(near, EM_VERDICT_ERROR, "this machine: no memory");
+        em_relay_no_memory(near);
         return;
     }
     far->whole = near;
-    far->relay->other = near;
-    near->relay->other = far;
+    far->relay->is_far = true;
+    far->relay->far = near->relay->far = far;
     em_attempt_open(far);
 }
 
-/* --- packets: key, number, then a pattern that every number has its own of ------------------------------------------- */
-
-static void put_packet(const struct em_relay *r, uint32_t number, struct buf *b)
+static void on_far_addresses(void *arg, const struct em_addr *addrs, size_t n, const char *failure)
 {
-    buf_bytes(b, r->key, sizeof r->key);
-    buf_u32(b, number);
-    while (b->n < PACKET_SIZE && !b->full)
-        buf_u8(b, (uint8_t)(number * 31 + b->n * 7));
+    struct em_attempt *near = arg;
+    char shown[64], why[64];
+    bool v6 = near->remote.u.any.sa_family == AF_INET6;
+
+    near->relay->lookup = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (addrs[i].u.any.sa_family == near->remote.u.any.sa_family) {
+            open_far(near, &addrs[i]);
+            return;
+        }
+    esc_line_into(shown, sizeof shown, slice_of(em_probe_uri(near->probe)->far));
+    esc_line_into(why, sizeof why, slice_of(n ? "" : failure));
+    em_attempt_end(near, EM_VERDICT_DNS_FAILED, "the far server %s: %s", shown,
+                   n == 0 ? why
+                   : v6   ? "no IPv6 address, as the near one has"
+                          : "no IPv4 address, as the near one has");
 }
 
-static void send_data(struct em_attempt *a, struct slice data)
+static void find_far(struct em_attempt *near)
 {
-    uint8_t bytes[PACKET_SIZE + TURN_CHANNEL_HEADER_SIZE + 5];
-    struct buf b = buf_over(bytes, sizeof bytes);
+    const struct em_probe_uri *u = em_probe_uri(near->probe);
+    int64_t left = left_us(near);
 
-    turn_put_channel_data(&b, CHANNEL, data, em_attempt_stream(a));
-    if (!b.full)
-        em_conn_send(a->conn, b.p, b.n);
-}
-
-static void send_packet(struct em_attempt *near)
-{
-    struct em_relay *r = near->relay;
-    uint8_t bytes[PACKET_SIZE + 1]; /* a buf keeps a byte for the NUL of a text */
-    struct buf b = buf_over(bytes, sizeof bytes);
-
-    if (r->sent == 0)
-        r->start_us = em_attempt_now(near);
-    put_packet(r, r->sent, &b);
-    r->sent_us[r->sent++] = em_attempt_now(near);
-    send_data(near, (struct slice) { (const char *)bytes, b.n });
-}
-
-/* RFC 3550 section 6.4.1: the mean of how much one transit differs from the one before, smoothed by 16. */
-static void note_rtt(struct em_attempt *near, int64_t rtt)
-{
-    struct em_relay *r = near->relay;
-    struct em_probe_result *to = &near->result;
-    int64_t apart = rtt > r->rtt_last_us ? rtt - r->rtt_last_us : r->rtt_last_us - rtt;
-
-    if (r->back > 0)
-        r->jitter_us += (apart - r->jitter_us) / 16;
-    r->rtt_last_us = rtt;
-    r->rtt_sum_us += rtt;
-    if (r->back == 0 || rtt < to->rtt_min_us)
-        to->rtt_min_us = rtt;
-    if (rtt > to->rtt_max_us)
-        to->rtt_max_us = rtt;
-}
-
-static void heard_back(struct em_attempt *near, struct slice data)
-{
-    struct em_relay *r = near->relay;
-    struct cur c = cur_of(data.p, data.n);
-    uint8_t bytes[PACKET_SIZE + 1]; /* a buf keeps a byte for the NUL of a text */
-    struct buf b = buf_over(bytes, sizeof bytes);
-    uint32_t number;
-
-    cur_take(&c, sizeof r->key);
-    number = cur_u32(&c);
-    if (c.bad || number >= r->sent) {
-        r->altered++;
+    if (!u->far[0]) {
+        open_far(near, &near->remote);
         return;
     }
-    put_packet(r, number, &b);
-    if (data.n != b.n || memcmp(data.p, b.p, b.n) != 0) {
-        r->altered++;
-        return;
-    }
-    if (r->seen[number])
-        return; /* the path made two of it */
-    r->seen[number] = true;
-    note_rtt(near, em_attempt_since(near, r->sent_us[number]));
-    r->back++;
-    r->bytes_back += data.n;
-    if (r->back == PACKETS)
-        release(near);
+    near->relay->lookup = em_net_resolve(em_probe_net(near->probe), u->far, u->far_port, left > 0 ? left : 0,
+                                         on_far_addresses, near);
+    if (!near->relay->lookup)
+        em_relay_no_memory(near);
 }
+
+/* --- the way ----------------------------------------------------------------------------------------------------------- */
 
 bool em_relay_heard(struct em_attempt *a, const uint8_t *p, size_t n)
 {
-    struct em_relay *r = a->relay;
     struct slice data;
     uint16_t channel;
 
     if (n == 0 || !em_relay_is_data(p[0]))
         return false;
-    if (turn_read_channel_data(p, n, &channel, &data) != 0 || channel != CHANNEL || !r->other)
-        return true; /* nobody's: not ours to judge */
-    if (r->far) {
-        r->other->relay->there++;
-        send_data(a, slice_upto(data, PACKET_SIZE));
-    } else if (r->step == TALKING) {
-        heard_back(a, data);
-    }
+    if (!em_relay_by_tcp(a) && a->relay->far && turn_read_channel_data(p, n, &channel, &data) == 0 &&
+        channel == CHANNEL)
+        em_relay_packet(a, data); /* else nobody's: not ours to judge */
     return true;
 }
-
-/* --- the verdict ------------------------------------------------------------------------------------------------------- */
 
 static bool port_in_range(const struct em_attempt *near)
 {
@@ -243,98 +206,28 @@ static bool port_in_range(const struct em_attempt *near)
     return port >= range.first && port <= range.last;
 }
 
-static void sum_up(struct em_attempt *near)
-{
-    struct em_relay *r = near->relay;
-    struct em_probe_result *to = &near->result;
-    const struct em_attempt *far = r->other;
-
-    if (far) {
-        to->retransmits += far->result.retransmits;
-        to->requests += far->result.requests;
-    }
-    if (r->sent == 0)
-        return;
-    to->packets_sent = r->sent;
-    to->packets_back = r->back;
-    to->sent = (uint64_t)r->sent * PACKET_SIZE;
-    to->received = r->bytes_back;
-    to->rtt_us = r->back ? r->rtt_sum_us / r->back : 0;
-    to->jitter_us = r->jitter_us;
-}
-
-static void judge(struct em_attempt *near)
-{
-    const struct em_relay *r = near->relay;
-    struct em_probe_result *to = &near->result;
-    struct em_port_range range = em_attempt_options(near)->relay_ports;
-    char packets[96];
-    double rtt_ms = r->back ? (double)r->rtt_sum_us / r->back / 1000 : 0;
-
-    sum_up(near);
-    snprintf(packets, sizeof packets, "%u of %u packets came back through the relay", r->back, r->sent);
-    if (r->altered)
-        em_attempt_end(near, EM_VERDICT_MANGLED, "%s; %u came altered", packets, r->altered);
-    else if (r->back == 0 && r->there > 0)
-        em_attempt_end(
-            near, EM_VERDICT_FILTERED,
-            "both allocations were made, and %u of %u packets reached the far side, but none came back",
-            r->there, r->sent);
-    else if (r->back == 0)
-        em_attempt_end(near, EM_VERDICT_FILTERED,
-                       "both allocations were made, but none of %u packets got through from one relayed port "
-                       "to the other",
-                       r->sent);
-    else if (r->back < r->sent)
-        em_attempt_end(near, EM_VERDICT_DEGRADED, "only %s (%u reached the far side)", packets, r->there);
-    else if (range.first && !to->relayed_port_in_range)
-        em_attempt_end(near, EM_VERDICT_DEGRADED, "%s, but the relayed port %u is not in %u-%u", packets,
-                       r->relayed.port, range.first, range.last);
-    else
-        em_attempt_good(near, packets, (int64_t)(rtt_ms * 1000));
-}
-
-/* --- the way ----------------------------------------------------------------------------------------------------------- */
-
-static void on_timer(void *arg)
-{
-    struct em_attempt *near = arg;
-    struct em_relay *r = near->relay;
-    int64_t next = em_attempt_now(near) + PACKET_EVERY_US;
-
-    if (near->ended)
-        return;
-    if (r->step == RELEASING || r->step == RELEASED) {
-        judge(near); /* whoever does not answer a release lets it expire */
-        return;
-    }
-    if (r->sent == PACKETS || left_us(near) <= RELEASE_US) {
-        release(near);
-        return;
-    }
-    send_packet(near);
-    if (r->sent == PACKETS) {
-        int64_t most = em_probe_deadline_us(near->probe) - RELEASE_US;
-
-        next = em_attempt_now(near) + LATE_US;
-        next = next < most ? next : most;
-    }
-    em_timer_at(r->timer, next);
-}
-
 /* Both at once; the last answer ends it. */
-static void release(struct em_attempt *near)
+void em_relay_release(struct em_attempt *near)
 {
     struct em_relay *r = near->relay;
+    int64_t left = left_us(near);
 
-    near->result.relay_us = em_attempt_since(near, r->start_us);
-    ask_release(r->other);
+    near->result.relay_us = em_attempt_since(near, r->packets.start_us);
+    ask_release(r->far);
     if (near->ended)
         return;
     ask_release(near);
     if (!near->ended)
-        em_timer_at(r->timer, em_attempt_now(near) +
-                                  (left_us(near) < RELEASE_WAIT_US ? left_us(near) : RELEASE_WAIT_US));
+        em_timer_at(r->timer, em_attempt_now(near) + (left < RELEASE_WAIT_US ? left : RELEASE_WAIT_US));
+}
+
+/* What lets packets through: the far side first with TCP, since the near one's Connect needs its permission. */
+static void bind_legs(struct em_attempt *near)
+{
+    if (em_relay_by_tcp(near))
+        em_relay_tcp_bind(near->relay->far);
+    else
+        bind_channel(near);
 }
 
 static void allocated(struct em_attempt *a, const struct stun_msg *m)
@@ -346,61 +239,78 @@ static void allocated(struct em_attempt *a, const struct stun_msg *m)
         return;
     }
     em_ask_answered(a, m);
-    r->step = ALLOCATED;
+    r->step = EM_RELAY_ALLOCATED;
     r->relayed = m->xor_relayed;
-    if (r->far) {
-        bind_channel(r->other);
+    if (r->is_far) {
+        bind_legs(r->near);
         return;
     }
     em_address_text(&m->xor_relayed, a->result.relayed_address);
     a->result.allocate_us = a->result.rtt_us;
     a->result.relayed_port_in_range = port_in_range(a);
-    open_far(a);
+    find_far(a);
 }
 
-static void bound(struct em_attempt *a)
+void em_relay_bound(struct em_attempt *leg)
 {
-    a->relay->step = BOUND;
-    if (!a->relay->far) {
-        bind_channel(a->relay->other);
-        return;
+    struct em_relay *near = leg->relay->near->relay;
+
+    leg->relay->step = EM_RELAY_BOUND;
+    if (near->step == EM_RELAY_BOUND && near->far->relay->step == EM_RELAY_BOUND) {
+        near->step = EM_RELAY_TALKING;
+        em_relay_talk(near->near);
+    } else if (!leg->relay->is_far && !em_relay_by_tcp(leg)) {
+        bind_channel(near->far);
     }
-    a->relay->other->relay->step = TALKING;
-    on_timer(a->relay->other);
 }
 
 /* An error means what it means for kind turn (answers.c), so that both give the same verdict; only the relay knows of peers. */
 static void refused(struct em_attempt *a, const struct stun_msg *m)
 {
-    if (m->error_code == 403 && a->relay->step == BINDING)
-        em_attempt_end(a, EM_VERDICT_DEGRADED,
-                       "the relay is up, but forbids its own relayed address as peer: 403%s",
-                       em_relay_leg(a));
-    else
-        em_judge_error(a, m, true);
+    static const struct {
+        uint16_t code;
+        const char *words;
+    } rows[] = {
+        { 403, "the relay is up, but forbids its own relayed address as peer" },
+        { 446, "the relay is up, but says that its two relayed addresses are connected already" },
+        { 447, "the relay is up, but cannot connect its one relayed address to the other" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && a->relay->step == EM_RELAY_BINDING; i++)
+        if (rows[i].code == m->error_code) {
+            em_attempt_end(a, EM_VERDICT_DEGRADED, "%s: %u", rows[i].words, m->error_code);
+            return;
+        }
+    em_judge_error(a, m, true);
 }
 
-static void go_on(struct em_attempt *a)
+static void go_on(struct em_attempt *a, const struct stun_msg *m)
 {
-    struct em_attempt *near = a->relay->far ? a->relay->other : a;
+    struct em_relay *near = a->relay->near->relay;
 
-    if (a->relay->step == BINDING) {
-        bound(a);
-    } else if (a->relay->step == RELEASING) {
-        a->relay->step = RELEASED;
-        if (near->relay->step == RELEASED && near->relay->other->relay->step == RELEASED)
-            judge(near);
+    if (a->relay->step == EM_RELAY_BINDING && em_relay_by_tcp(a)) {
+        em_relay_tcp_answered(a, m);
+    } else if (a->relay->step == EM_RELAY_BINDING) {
+        em_relay_bound(a);
+    } else if (a->relay->step == EM_RELAY_RELEASING) {
+        a->relay->step = EM_RELAY_RELEASED;
+        if (near->step == EM_RELAY_RELEASED && near->far->relay->step == EM_RELAY_RELEASED)
+            em_relay_judge(near->near);
     }
 }
 
 static void ask_again(struct em_attempt *a)
 {
-    if (a->relay->step == ALLOCATING)
+    if (a->relay->control)
+        em_relay_tcp_begin(a);
+    else if (a->relay->step == EM_RELAY_ALLOCATING)
         em_turn_allocate(a);
-    else if (a->relay->step == BINDING)
-        bind_channel(a);
-    else
+    else if (a->relay->step == EM_RELAY_RELEASING)
         ask_release(a);
+    else if (em_relay_by_tcp(a))
+        em_relay_tcp_bind(a);
+    else
+        bind_channel(a);
 }
 
 void em_relay_answer(struct em_attempt *a, const struct stun_msg *m)
@@ -409,14 +319,14 @@ void em_relay_answer(struct em_attempt *a, const struct stun_msg *m)
 
     if (next == STUN_AUTH_FORGED) {
         em_ask_ignore(a, EM_VERDICT_PROTOCOL_ERROR, "an answer whose MESSAGE-INTEGRITY is wrong or missing");
-    } else if (next == STUN_AUTH_SUCCESS && a->relay->step == ALLOCATING) {
+    } else if (next == STUN_AUTH_SUCCESS && a->relay->step == EM_RELAY_ALLOCATING) {
         allocated(a, m);
     } else {
         em_ask_answered(a, m);
         if (next == STUN_AUTH_RETRY)
             ask_again(a);
-        else if (next == STUN_AUTH_SUCCESS || a->relay->step == RELEASING)
-            go_on(a);
+        else if (next == STUN_AUTH_SUCCESS || a->relay->step == EM_RELAY_RELEASING)
+            go_on(a, m);
         else if (next == STUN_AUTH_NEEDED)
             em_attempt_end(a, EM_VERDICT_AUTH_FAILED,
                            "the server wants credentials, and a test through the relay needs them");
@@ -429,16 +339,44 @@ void em_relay_answer(struct em_attempt *a, const struct stun_msg *m)
 
 /* --- the end ----------------------------------------------------------------------------------------------------------- */
 
-/* Once data flowed, what came back says more than what went missing afterwards. */
+static void drop_part(struct em_attempt *part, const char *why)
+{
+    if (!part)
+        return;
+    part->whole = NULL; /* who drops it ends already, or goes on without it */
+    em_attempt_end(part, EM_VERDICT_ERROR, "%s", why);
+}
+
+/* Time is up while this leg waits for nothing itself: whoever it waits for tells why. */
+static bool blame_part(struct em_attempt *leg)
+{
+    struct em_relay *r = leg->relay;
+    struct em_attempt *part = r->data && !r->data->ended ? r->data : r->near == leg ? r->far : NULL;
+
+    if (left_us(leg) > 0 || leg->asking)
+        return false;
+    if (r->lookup)
+        em_attempt_end(leg, EM_VERDICT_DNS_FAILED, "the far server %s: its name was not resolved in time",
+                       em_probe_uri(leg->probe)->far);
+    else if (part)
+        em_attempt_deadline(part);
+    return leg->ended;
+}
+
+/* Once data flowed, what came back says more than what went missing afterwards. A server that takes an allocation back ends its data
+ * connections. */
 bool em_relay_lost(struct em_attempt *a)
 {
-    struct em_attempt *near = a->relay && a->relay->far ? a->relay->other : a;
+    struct em_attempt *near = a->relay ? a->relay->near : a;
 
-    if (!near->relay || near->ended || near->relay->step < TALKING || near->relay->sent == 0)
+    if (!near->relay || near->ended)
         return false;
-    if (near->result.relay_us == 0)
-        near->result.relay_us = em_attempt_since(near, near->relay->start_us);
-    judge(near);
+    if (near->relay->step < EM_RELAY_TALKING || near->relay->packets.sent == 0)
+        return blame_part(a);
+    if (a->relay->control && near->relay->step >= EM_RELAY_RELEASING)
+        drop_part(a, "its allocation is given back");
+    else
+        em_relay_judge(near);
     return true;
 }
 
@@ -449,21 +387,30 @@ void em_relay_abandon(struct em_attempt *a)
     struct buf b = buf_over(bytes, sizeof bytes);
     struct em_relay *r = a->relay;
 
-    if (r && a->conn && (r->step > ALLOCATING || (a->asking && a->turn.auth.challenged)) &&
-        r->step < RELEASING) {
-        r->step = RELEASING;
+    if (!r || r->control)
+        return;
+    if (a->conn && (r->step > EM_RELAY_ALLOCATING || (a->asking && a->turn.auth.challenged)) &&
+        r->step < EM_RELAY_RELEASING) {
+        r->step = EM_RELAY_RELEASING;
         put_refresh(a, &b);
         stun_put_fingerprint(&b);
         if (!b.full)
             em_conn_send(a->conn, b.p, b.n);
     }
-    if (r && !r->far) {
+    drop_part(r->data, "its leg has ended");
+    if (r->near == a) {
         em_timer_stop(r->timer);
-        if (r->other) {
-            r->other->whole = NULL; /* this one ends already */
-            em_attempt_end(r->other, EM_VERDICT_ERROR, "its near leg has ended");
-        }
+        em_lookup_cancel(r->lookup);
+        r->lookup = NULL;
+        drop_part(r->far, "its near leg has ended");
     }
+}
+
+static void free_part(struct em_attempt *part)
+{
+    if (part)
+        em_attempt_fini(part);
+    free(part);
 }
 
 void em_relay_fini(struct em_attempt *a)
@@ -472,11 +419,11 @@ void em_relay_fini(struct em_attempt *a)
 
     if (!r)
         return;
-    if (!r->far && r->other) {
-        em_attempt_fini(r->other);
-        free(r->other);
-    }
+    free_part(r->data);
+    if (r->near == a)
+        free_part(r->far);
     em_timer_free(r->timer);
+    em_lookup_cancel(r->lookup);
     free(r);
     a->relay = NULL;
 }

@@ -40,11 +40,13 @@ bool em_turn_take_credentials(struct em_attempt *a)
 
 void em_turn_allocate(struct em_attempt *a)
 {
+    const struct turn_allocate how = { .relay = em_probe_uri(a->probe)->relayed_tcp ? TURN_RELAY_TCP
+                                                                                    : TURN_RELAY_UDP };
     uint8_t bytes[EM_REQUEST_MAX];
     struct buf b = buf_over(bytes, sizeof bytes);
 
     em_ask_begin(a, &b, STUN_ALLOCATE);
-    b.full |= !turn_put_allocate(&b, &(struct turn_allocate) { .relay = TURN_RELAY_UDP });
+    b.full |= !turn_put_allocate(&b, &how);
     stun_auth_sign(&a->turn.auth, &b);
     em_ask(a, &b);
 }

@@ -42,7 +42,7 @@ static bool name_ok(struct slice host)
 }
 
 /* Takes the host off the front; [v6] loses its brackets. */
-static bool read_host(struct slice *rest, struct em_probe_uri *u)
+static bool read_host(struct slice *rest, char to[EM_URI_MAX])
 {
     struct slice host;
     struct em_addr a;
@@ -50,52 +50,117 @@ static bool read_host(struct slice *rest, struct em_probe_uri *u)
 
     if (rest->n > 0 && rest->p[0] == '[') {
         *rest = slice_from(*rest, 1);
-        return slice_until(rest, ']', &host) && slice_copy(host, u->host, sizeof u->host) &&
-               em_addr_read(u->host, 0, &a) && a.u.any.sa_family == AF_INET6;
+        return slice_until(rest, ']', &host) && slice_copy(host, to, EM_URI_MAX) && em_addr_read(to, 0, &a) &&
+               a.u.any.sa_family == AF_INET6;
     }
-    while (n < rest->n && rest->p[n] != ':' && rest->p[n] != '?')
+    while (n < rest->n && rest->p[n] != ':' && rest->p[n] != '?' && rest->p[n] != '&')
         n++;
     host = slice_upto(*rest, n);
     *rest = slice_from(*rest, n);
-    return name_ok(host) && slice_copy(host, u->host, sizeof u->host);
+    return name_ok(host) && slice_copy(host, to, EM_URI_MAX);
 }
 
-static bool read_port(struct slice *rest, struct em_probe_uri *u)
+/* An absent port leaves *to as it is. */
+static bool read_port(struct slice *rest, uint16_t *to, bool *given)
 {
     uint32_t port;
 
-    u->port = u->kind->port;
     if (!slice_skip(rest, SLICE(":")))
         return true;
     if (!slice_u32(rest, UINT16_MAX, &port) || port == 0)
         return false;
-    u->port = (uint16_t)port;
-    u->port_given = true;
+    *to = (uint16_t)port;
+    *given = true;
     return true;
 }
 
-static int read_query(struct slice rest, struct em_probe_uri *u, struct em_why *why)
+static int read_transport(struct slice word, struct em_probe_uri *u, struct em_why *why)
 {
     bool secure = u->kind->transport == EM_TRANSPORT_TLS;
 
-    u->transport = u->kind->transport;
-    if (rest.n == 0)
-        return 0;
-    if (!u->kind->query || !slice_skip_nocase(&rest, SLICE("?transport=")))
-        return em_fail(why, EM_ERR_INPUT, "%s: \"%s\" is not understood here%s", u->text, rest.p,
-                       !u->kind->query ? ""
-                       : secure        ? "; only ?transport=tcp may follow"
-                                       : "; only ?transport=udp or ?transport=tcp may follow");
-    if (secure && slice_eq_nocase(rest, SLICE("udp")))
+    if (secure && slice_eq_nocase(word, SLICE("udp")))
         return em_fail(why, EM_ERR_UNSUPPORTED,
                        "%s: TLS over UDP (DTLS) is not in this version; use transport=tcp", u->text);
-    if (slice_eq_nocase(rest, SLICE("udp")))
+    if (slice_eq_nocase(word, SLICE("udp")))
         u->transport = EM_TRANSPORT_UDP;
-    else if (slice_eq_nocase(rest, SLICE("tcp")))
+    else if (slice_eq_nocase(word, SLICE("tcp")))
         u->transport = secure ? EM_TRANSPORT_TLS : EM_TRANSPORT_TCP;
     else
         return em_fail(why, EM_ERR_INPUT, "%s: transport must be udp or tcp", u->text);
     return 0;
+}
+
+static int read_far(struct slice word, struct em_probe_uri *u, struct em_why *why)
+{
+    bool given;
+
+    u->far_port = u->kind->port;
+    if (!read_host(&word, u->far) || !read_port(&word, &u->far_port, &given) || word.n)
+        return em_fail(why, EM_ERR_INPUT,
+                       "%s: far must be a host, with or without a port, and an IPv6 address stands in []",
+                       u->text);
+    return 0;
+}
+
+static int read_relayed(struct slice word, struct em_probe_uri *u, struct em_why *why)
+{
+    u->relayed_tcp = slice_eq_nocase(word, SLICE("tcp"));
+    if (!u->relayed_tcp && !slice_eq_nocase(word, SLICE("udp")))
+        return em_fail(why, EM_ERR_INPUT, "%s: relayed must be udp or tcp", u->text);
+    return 0;
+}
+
+/* What may stand behind the question mark. */
+static const struct {
+    const char *key;
+    bool relay_only;
+    int (*read)(struct slice word, struct em_probe_uri *u, struct em_why *why);
+} pairs[] = { { "transport=", false, read_transport },
+              { "far=", true, read_far },
+              { "relayed=", true, read_relayed } };
+
+static int not_understood(struct slice rest, const struct em_probe_uri *u, struct em_why *why)
+{
+    return em_fail(why, EM_ERR_INPUT, "%s: \"%s\" is not understood here%s", u->text, rest.p,
+                   !u->kind->query    ? ""
+                   : u->kind->carries ? "; transport=, far= and relayed= may follow"
+                   : u->kind->transport == EM_TRANSPORT_TLS
+                       ? "; only ?transport=tcp may follow"
+                       : "; only ?transport=udp or ?transport=tcp may follow");
+}
+
+static int read_pair(struct slice pair, struct em_probe_uri *u, struct em_why *why)
+{
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if ((u->kind->carries || !pairs[i].relay_only) && slice_skip_nocase(&pair, slice_of(pairs[i].key)))
+            return pairs[i].read(pair, u, why);
+    return EM_ERR_NOT_FOUND;
+}
+
+static int read_query(struct slice rest, struct em_probe_uri *u, struct em_why *why)
+{
+    struct slice whole = rest, pair;
+    int err = 0;
+
+    u->transport = u->kind->transport;
+    if (rest.n == 0)
+        return 0;
+    if (!u->kind->query || !slice_skip(&rest, SLICE("?")))
+        return not_understood(whole, u, why);
+    do {
+        if (!u->kind->carries || !slice_until(&rest, '&', &pair)) {
+            pair = rest;
+            rest.n = 0;
+        }
+        err = read_pair(pair, u, why);
+    } while (err == 0 && rest.n > 0);
+    if (err == EM_ERR_NOT_FOUND)
+        return not_understood(whole, u, why);
+    if (err == 0 && u->relayed_tcp && u->transport == EM_TRANSPORT_UDP)
+        return em_fail(
+            why, EM_ERR_INPUT,
+            "%s: TCP allocations need TCP to the server: add transport=tcp, or use relays:", u->text);
+    return err;
 }
 
 static int unknown_scheme(const char *text, struct em_why *why)
@@ -117,10 +182,11 @@ static int read_rest(struct slice rest, struct em_probe_uri *u, struct em_why *w
     if (slice_starts(rest, SLICE("//")))
         return em_fail(why, EM_ERR_INPUT, "%s: no // after %s:, the host follows at once", u->text,
                        u->kind->scheme);
-    if (!read_host(&rest, u))
+    if (!read_host(&rest, u->host))
         return em_fail(why, EM_ERR_INPUT,
                        "%s: the host must be a name, an IPv4 address or an IPv6 address in []", u->text);
-    if (!read_port(&rest, u))
+    u->port = u->kind->port;
+    if (!read_port(&rest, &u->port, &u->port_given))
         return em_fail(why, EM_ERR_INPUT,
                        "%s: the port must be a number from 1 to 65535, and an IPv6 address stands in []",
                        u->text);

@@ -22,6 +22,7 @@ struct host {
     struct em_addr at;
     struct em_play_host host;
     void *arg;
+    bool used; /* somebody connected */
 };
 
 struct name {
@@ -311,13 +312,16 @@ void em_play_info(struct em_conn *conn, const struct em_tcp_info *info)
     c->info_set = true;
 }
 
-static const struct host *host_at(const struct play_net *n, enum em_transport transport,
-                                  const struct em_addr *at)
+static const struct host *host_at(struct play_net *n, enum em_transport transport, const struct em_addr *at)
 {
-    for (size_t i = 0; i < n->hosts_n; i++)
+    struct host *found = NULL;
+
+    for (size_t i = 0; i < n->hosts_n && (!found || found->used); i++)
         if (n->hosts[i].transport == transport && em_addr_eq(&n->hosts[i].at, at))
-            return &n->hosts[i];
-    return NULL;
+            found = &n->hosts[i];
+    if (found)
+        found->used = true;
+    return found;
 }
 
 static void on_opened(struct play_event *e)
@@ -627,7 +631,7 @@ void em_play_host(struct em_net *net, enum em_transport transport, const struct 
     struct play_net *n = (struct play_net *)net;
 
     assert(n->hosts_n < EM_PLAY_HOSTS_MAX);
-    n->hosts[n->hosts_n++] = (struct host) { transport, *at, *host, arg };
+    n->hosts[n->hosts_n++] = (struct host) { transport, *at, *host, arg, false };
 }
 
 void em_play_name(struct em_net *net, const char *name, const struct em_addr *addrs, size_t count,

@@ -33,6 +33,7 @@ struct em_play_host {
     void (*sent)(void *arg, struct em_conn *c, const uint8_t *p, size_t n);
     void (*closed)(void *arg, struct em_conn *c, bool reset); /* c is gone when it returns */
 };
+/* Several at one address: each connection meets the next one, and the last one all that come after it. */
 void em_play_host(struct em_net *n, enum em_transport transport, const struct em_addr *at,
                   const struct em_play_host *host, void *arg);
 

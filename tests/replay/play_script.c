@@ -10,7 +10,7 @@
 #include "harness.h"
 #include "wire/stun_auth.h"
 
-enum { STEPS_MAX = 40, TIMES_MAX = 32, MESSAGE_MAX = 4096 };
+enum { STEPS_MAX = 48, TIMES_MAX = 32, MESSAGE_MAX = 4096 };
 
 struct play_script {
     struct em_net *net;
@@ -29,6 +29,10 @@ struct play_script {
     int64_t came[TIMES_MAX];
     size_t came_n;
     bool reset;
+    struct play_script *const *cast;
+    uint32_t relay_to; /* counted from 1; 0: nowhere */
+    uint32_t lose, alter;
+    bool twice, raw;
 };
 
 /* --- small readers ------------------------------------------------------------------------------------------------ */
@@ -118,10 +122,14 @@ static struct stun_addr stun_endpoint(struct slice s)
 
 static uint16_t method(struct slice s)
 {
-    return slice_eq(s, SLICE("binding"))    ? STUN_BINDING
-           : slice_eq(s, SLICE("allocate")) ? STUN_ALLOCATE
-           : slice_eq(s, SLICE("refresh"))  ? STUN_REFRESH
-                                            : 0;
+    return slice_eq(s, SLICE("binding"))      ? STUN_BINDING
+           : slice_eq(s, SLICE("allocate"))   ? STUN_ALLOCATE
+           : slice_eq(s, SLICE("refresh"))    ? STUN_REFRESH
+           : slice_eq(s, SLICE("permission")) ? STUN_CREATE_PERMISSION
+           : slice_eq(s, SLICE("channel"))    ? STUN_CHANNEL_BIND
+           : slice_eq(s, SLICE("connect"))    ? STUN_CONNECT
+           : slice_eq(s, SLICE("bind"))       ? STUN_CONNECTION_BIND
+                                              : 0;
 }
 
 static struct stun_key key_of(const struct play_script *s, const char *password)
@@ -294,6 +302,15 @@ static void check_signature(struct play_script *s, const struct stun_msg *m, boo
     ck_assert_int_eq(stun_check_integrity(m, &k), STUN_INTEGRITY_RIGHT);
 }
 
+static void check_peer(const struct stun_msg *m, struct slice want)
+{
+    struct stun_addr peer = stun_endpoint(want);
+
+    ck_assert_msg(m->xor_peer.family == peer.family && m->xor_peer.port == peer.port &&
+                      memcmp(m->xor_peer.ip, peer.ip, peer.family == 6 ? 16 : 4) == 0,
+                  "the peer is not %.*s", SLICE_ARG(want));
+}
+
 static bool do_expect(struct play_script *s, struct slice rest)
 {
     struct stun_msg m;
@@ -310,12 +327,16 @@ static bool do_expect(struct play_script *s, struct slice rest)
     if (want)
         ck_assert_uint_eq(m.method, want);
     if (m.method == STUN_ALLOCATE)
-        ck_assert(m.has_requested_transport && m.requested_transport == 17);
+        ck_assert(m.has_requested_transport && (m.requested_transport == 17 || m.requested_transport == 6));
     while ((option = word(&rest)).n) {
         if (slice_eq(option, SLICE("signed")) || slice_eq(option, SLICE("unsigned")))
             check_signature(s, &m, option.p[0] == 's');
         else if (slice_skip(&option, SLICE("lifetime=")))
             ck_assert(m.has_lifetime && m.lifetime == number(option));
+        else if (slice_skip(&option, SLICE("peer=")))
+            check_peer(&m, option);
+        else if (slice_eq(option, SLICE("relay=tcp")))
+            ck_assert_uint_eq(m.requested_transport, 6);
         else
             ck_abort_msg("expect: %.*s", SLICE_ARG(option));
     }
@@ -325,8 +346,8 @@ static bool do_expect(struct play_script *s, struct slice rest)
 /* What an answer is made of. */
 struct recipe {
     uint16_t error;
-    struct slice mapped, plain, relayed, alternate, realm, nonce, software, lifetime, integrity, fingerprint,
-        tid, cut;
+    struct slice mapped, plain, relayed, alternate, realm, nonce, software, lifetime, id, integrity,
+        fingerprint, tid, cut;
 };
 
 static struct recipe read_recipe(struct slice rest)
@@ -345,6 +366,7 @@ static struct recipe read_recipe(struct slice rest)
                  { "nonce", &r.nonce },
                  { "software", &r.software },
                  { "lifetime", &r.lifetime },
+                 { "id", &r.id },
                  { "integrity", &r.integrity },
                  { "fingerprint", &r.fingerprint },
                  { "tid", &r.tid },
@@ -395,6 +417,8 @@ static void build(struct play_script *s, struct buf *b, const struct recipe *r, 
     put_endpoint(b, STUN_ATTR_ALTERNATE_SERVER, r->alternate, false);
     if (r->lifetime.n)
         stun_put_u32(b, STUN_ATTR_LIFETIME, number(r->lifetime));
+    if (r->id.n)
+        stun_put_u32(b, STUN_ATTR_CONNECTION_ID, number(r->id));
     if (r->realm.n)
         stun_put_text(b, STUN_ATTR_REALM, slice_of(text(r->realm, s->realm, sizeof s->realm)));
     if (r->nonce.n)
@@ -443,6 +467,69 @@ static bool do_split(struct play_script *s, struct slice rest)
     build(s, &b, &r, &m);
     for (size_t at = 0; at < b.n; at += piece)
         em_play_data(s->conn, b.p + at, b.n - at < piece ? b.n - at : piece, NULL);
+    return true;
+}
+
+static bool do_relay(struct play_script *s, struct slice rest)
+{
+    struct slice option;
+
+    s->relay_to = number(word(&rest));
+    while ((option = word(&rest)).n)
+        if (slice_skip(&option, SLICE("lose=")))
+            s->lose = number(option);
+        else if (slice_skip(&option, SLICE("alter=")))
+            s->alter = number(option);
+        else if (slice_eq(option, SLICE("twice")))
+            s->twice = true;
+        else
+            ck_abort_msg("relay: %.*s", SLICE_ARG(option));
+    return true;
+}
+
+static bool do_raw(struct play_script *s, struct slice rest)
+{
+    (void)rest;
+    s->raw = true;
+    return true;
+}
+
+static bool do_attempt(struct play_script *s, struct slice rest)
+{
+    static const uint8_t tid[STUN_TID_SIZE] = { 1 };
+    struct buf b = buf_over(s->answer, sizeof s->answer);
+    struct slice id = word(&rest), peer = word(&rest);
+    struct stun_addr a;
+
+    ck_assert(slice_skip(&id, SLICE("id=")) && slice_skip(&peer, SLICE("peer=")));
+    a = stun_endpoint(peer);
+    stun_begin(&b, STUN_CONNECTION_ATTEMPT, STUN_INDICATION, tid);
+    stun_put_u32(&b, STUN_ATTR_CONNECTION_ID, number(id));
+    stun_put_xor_addr(&b, STUN_ATTR_XOR_PEER_ADDRESS, &a);
+    em_play_data(s->conn, b.p, b.n, NULL);
+    return true;
+}
+
+/* True: it was data, and has been passed on. */
+static bool relayed(struct play_script *s, const uint8_t *p, size_t n)
+{
+    struct play_script *to = s->relay_to ? s->cast[s->relay_to - 1] : NULL;
+    uint8_t bytes[MESSAGE_MAX];
+
+    if (!to || (!s->raw && (p[0] & 0xC0) != 0x40))
+        return false;
+    if (s->lose > 0) {
+        s->lose--;
+        return true;
+    }
+    ck_assert_uint_le(n, sizeof bytes);
+    memcpy(bytes, p, n);
+    if (s->alter > 0) {
+        s->alter--;
+        bytes[n - 1] ^= 1;
+    }
+    for (int i = 0; i <= s->twice && to->conn; i++)
+        em_play_data(to->conn, bytes, n, NULL);
     return true;
 }
 
@@ -504,7 +591,7 @@ static const struct {
     { "icmp", do_icmp },     { "local", do_local },   { "gave-up", do_gave_up }, { "after", do_after },
     { "expect", do_expect }, { "answer", do_answer }, { "again", do_again },     { "text", do_text },
     { "tls", do_tls },       { "hex", do_hex },       { "split", do_split },     { "echo", do_echo },
-    { "info", do_info },
+    { "info", do_info },     { "relay", do_relay },   { "raw", do_raw },         { "attempt", do_attempt },
 };
 
 /* --- running -------------------------------------------------------------------------------------------------------- */
@@ -552,6 +639,8 @@ static void on_sent(void *arg, struct em_conn *c, const uint8_t *p, size_t n)
     struct play_script *s = arg;
 
     s->conn = c;
+    if (relayed(s, p, n))
+        return;
     ck_assert_uint_lt(s->came_n, TIMES_MAX);
     s->came[s->came_n++] = em_play_now(s->net) - s->opened_us;
     if (!s->waiting)
@@ -575,13 +664,15 @@ static void on_closed(void *arg, struct em_conn *c, bool reset)
 }
 
 struct play_script *play_script_new(struct em_net *net, enum em_transport transport, const struct em_addr *at,
-                                    const struct play_secrets *secrets)
+                                    const struct play_secrets *secrets, struct play_script *const *cast)
 {
     static const struct em_play_host host = { on_opened, on_sent, on_closed };
     struct play_script *s = calloc(1, sizeof *s);
 
     ck_assert_ptr_nonnull(s);
-    *s = (struct play_script) { .net = net, .transport = transport, .at = *at, .secrets = secrets };
+    *s = (struct play_script) {
+        .net = net, .transport = transport, .at = *at, .secrets = secrets, .cast = cast
+    };
     s->timer = em_timer_new(net, on_timer, s);
     em_play_host(net, transport, at, &host, s);
     return s;

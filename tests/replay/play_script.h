@@ -11,10 +11,15 @@
  *     local EMFILE                this machine cannot (EMFILE, EPERM, ENETUNREACH)
  *     gave-up                     the kernel's ETIMEDOUT
  *     after 600ms                 nothing happens until then
- *     expect binding|allocate|refresh|any [signed|unsigned] [lifetime=0]
+ *     expect binding|allocate|refresh|permission|channel|connect|bind|any [signed|unsigned] [lifetime=0] [peer=ENDPOINT] [relay=tcp]
  *                                 waits for a request; what comes while the script is elsewhere is lost on the way
+ *     relay N [lose=COUNT] [alter=COUNT] [twice]     from now on this connection's data (ChannelData; raw: everything) comes out of the
+ *                                 connection of the scenario's N-th "at", as the packet of a relay does: but for the first COUNT, which
+ *                                 are lost; the next COUNT are altered; or all come twice
+ *     raw                         what comes is data from now on
+ *     attempt id=N peer=ENDPOINT  the indication that a peer has connected (RFC 6062)
  *     answer [key=value]...       a response to the last request; keys: error mapped plain-mapped relayed lifetime realm nonce
- *                                 alternate software integrity=right|wrong fingerprint=right|wrong|none tid=wrong cut=BYTES
+ *                                 alternate software id integrity=right|wrong fingerprint=right|wrong|none tid=wrong cut=BYTES
  *     again                       the last answer once more
  *     split BYTES [key=value]...  an answer that comes in pieces of so many bytes
  *     echo                        the request itself
@@ -36,8 +41,9 @@ struct play_secrets {
 };
 
 struct play_script;
+/* cast: all scripts of the scenario, by the order of their "at"; it grows later. */
 struct play_script *play_script_new(struct em_net *net, enum em_transport transport, const struct em_addr *at,
-                                    const struct play_secrets *secrets);
+                                    const struct play_secrets *secrets, struct play_script *const *cast);
 void play_script_add(struct play_script *s, struct slice line);
 
 /* Silence from now on, and no checks at the end. */

@@ -4,10 +4,11 @@
  *     scenario NAME
  *     probe URI
  *     user NAME PASSWORD | password WRONG-ONE | timeout 5s | degraded 100ms     options; `password` is what the probe uses instead
+ *     relay-ports A-B                                                           of relays
  *     insecure | issuer NAME                                                    of TLS; blanks of the name are written as +
  *     name HOST ADDRESS... | name HOST fails TEXT | name HOST never               what the resolver says
  *     srv _turn._udp.HOST [PRIORITY WEIGHT PORT TARGET]... | fails TEXT | never     SRV records; TARGET "." = not offered
- *     at udp|tcp ENDPOINT      followed by the lines of play_script.h
+ *     at udp|tcp ENDPOINT      followed by the lines of play_script.h; the next "at" of the same endpoint is for its next connection
  *     want ADDRESS VERDICT [key=value]... [: REASON]      one for each result, "-" = no address; REASON is part of the reason
  *     done 5s                  when the probe ended, exactly
  */
@@ -23,7 +24,8 @@
 enum { SCENARIOS_MAX = 200, SCRIPTS_MAX = 16, WANTS_MAX = 16, RESULTS_MAX = 16 };
 
 static const char *const files[] = { "replay/udp.play",   "replay/tcp.play",    "replay/turn.play",
-                                     "replay/names.play", "replay/msturn.play", "replay/tls.play" };
+                                     "replay/names.play", "replay/msturn.play", "replay/tls.play",
+                                     "replay/relay.play" };
 
 static struct scenario {
     const char *file;
@@ -116,6 +118,15 @@ static void set_issuer(struct stage *s, struct slice rest)
         *p = *p == '+' ? ' ' : *p;
 }
 
+static void set_relay_ports(struct stage *s, struct slice rest)
+{
+    uint32_t first = 0, last = 0;
+
+    ck_assert(slice_u32(&rest, UINT16_MAX, &first) && slice_skip(&rest, SLICE("-")) &&
+              slice_u32(&rest, UINT16_MAX, &last));
+    s->options.relay_ports = (struct em_port_range) { (uint16_t)first, (uint16_t)last };
+}
+
 static void set_done(struct stage *s, struct slice rest)
 {
     s->want_done_us = duration(word(&rest));
@@ -189,7 +200,7 @@ static void set_at(struct stage *s, struct slice rest)
     ck_assert(slice_copy(slice_upto(endpoint, colon - 1), t, sizeof t) &&
               em_addr_read(t, (uint16_t)port, &at));
     s->scripts[s->scripts_n++] =
-        play_script_new(s->net, tcp ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP, &at, &s->secrets);
+        play_script_new(s->net, tcp ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP, &at, &s->secrets, s->scripts);
 }
 
 static void set_want(struct stage *s, struct slice rest)
@@ -202,10 +213,19 @@ static void read_line(struct stage *s, struct slice line)
     static const struct {
         const char *word;
         void (*set)(struct stage *s, struct slice rest);
-    } heads[] = { { "probe", set_probe },     { "user", set_user },         { "password", set_password },
-                  { "timeout", set_timeout }, { "degraded", set_degraded }, { "name", set_name },
-                  { "at", set_at },           { "want", set_want },         { "done", set_done },
-                  { "srv", set_srv },         { "insecure", set_insecure }, { "issuer", set_issuer } };
+    } heads[] = { { "probe", set_probe },
+                  { "user", set_user },
+                  { "password", set_password },
+                  { "timeout", set_timeout },
+                  { "degraded", set_degraded },
+                  { "name", set_name },
+                  { "at", set_at },
+                  { "want", set_want },
+                  { "done", set_done },
+                  { "srv", set_srv },
+                  { "insecure", set_insecure },
+                  { "issuer", set_issuer },
+                  { "relay-ports", set_relay_ports } };
     struct slice rest = line, w = word(&rest);
 
     if (w.n == 0 || w.p[0] == '#')
@@ -256,7 +276,14 @@ static void check_number(const struct em_probe_result *r, struct slice key, stru
                  { "connect", r->connect_us, true },
                  { "tls", r->tls_us, true },
                  { "stun", r->stun_us, true },
-                 { "allocate", r->allocate_us, true } };
+                 { "allocate", r->allocate_us, true },
+                 { "relay", r->relay_us, true },
+                 { "rtt-min", r->rtt_min_us, true },
+                 { "rtt-max", r->rtt_max_us, true },
+                 { "jitter", r->jitter_us, true },
+                 { "packets", r->packets_sent, false },
+                 { "back", r->packets_back, false },
+                 { "in-range", r->relayed_port_in_range, false } };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (slice_eq(key, slice_of(rows[i].key))) {

@@ -13,6 +13,7 @@ import time
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
 import tap  # noqa: E402
+from certificates import OPENSSL, Authority  # noqa: E402
 from test_probe import TURNSERVER, Coturn  # noqa: E402
 
 SECRET = ("--use-auth-secret", "--static-auth-secret=north")
@@ -56,6 +57,53 @@ def test_bytes_come_back():
             r, status = command(server.uri("relay", transport), "north", "--relay-ports", "60000-60009")
             assert r["verdict"] == "degraded" and "is not in 60000-60009" in r["reason"] and r["relayed_port_in_range"] is False, r
             released(server, 4)
+    return None
+
+
+def carried(r, status):
+    assert status == 0 and r["verdict"] in ("ok", "degraded") and r["loss"] == 0, r
+    assert (r["sent"], r["received"], r["packets_sent"], r["packets_received"]) == (4000, 4000, 20, 20), r
+
+
+def test_two_servers():
+    if not TURNSERVER:
+        return "no turnserver here"
+    with Coturn(*SECRET) as near, Coturn(*SECRET) as far:
+        for transport in ("udp", "tcp"):
+            carried(*command(f"relay:127.0.0.1:{near.port}?transport={transport}&far=127.0.0.1:{far.port}", "north"))
+        for server in (near, far):
+            released(server, 2)
+        with Coturn(*SECRET, "--denied-peer-ip=127.0.0.0-127.255.255.255") as strict:
+            r, status = command(f"relay:127.0.0.1:{near.port}?far=127.0.0.1:{strict.port}", "north")
+            assert status == 1 and r["verdict"] == "degraded" and "forbids" in r["reason"] and "(far leg)" in r["reason"], r
+            released(strict, 1)
+        released(near, 3)
+    r, status = command(f"relay:127.0.0.1:{near.port}?far=nowhere.invalid", "north")
+    assert status == 1 and r["verdict"] == "refused", r
+    return None
+
+
+def test_tcp_allocations():
+    """RFC 6062: four connections, over TCP and over TLS."""
+    if not TURNSERVER or not OPENSSL:
+        return "no turnserver or no openssl here"
+    with tempfile.TemporaryDirectory(prefix="em-relay-") as directory:
+        authority = Authority(directory, "/O=Example/CN=Good CA")
+        with Coturn(*SECRET, tls=authority.issue("IP:127.0.0.1")) as server:
+            carried(*command(f"{server.uri('relay', 'tcp')}&relayed=tcp", "north"))
+            released(server, 2)
+            secure = f"relays:127.0.0.1:{server.tls_port}"
+            for query in ("", "?relayed=tcp", f"?far=127.0.0.1:{server.tls_port}"):
+                r, status = command(secure + query, "north", "--ca-file", authority.certificate)
+                carried(r, status)
+                assert r["transport"] == "tls" and r["certificate_issuer"] == "CN=Good CA,O=Example", r
+            released(server, 8)
+            r, status = command(secure, "north")
+            assert status == 1 and r["verdict"] == "tls-failed" and "not trusted here" in r["reason"], r
+        with Coturn(*SECRET, "--denied-peer-ip=127.0.0.0-127.255.255.255") as server:
+            r, status = command(f"{server.uri('relay', 'tcp')}&relayed=tcp", "north")
+            assert status == 1 and r["verdict"] == "degraded" and "forbids" in r["reason"], r
+            released(server, 2)
     return None
 
 

@@ -79,7 +79,7 @@ def test_the_plugin():
         return needs(TURNSERVER, OPENSSL)
     with Scene() as s, Coturn(*SECRET, tls=s.good.issue(NAMES, days=30)) as server:
         for options, status, words in ((["--ca-file", s.good.certificate], 0, "OK"), (["-v"], 2, "not trusted here"),
-                                       (["--insecure", "-vv"], 0, "(insecure: the certificate is from"), (["-v", "--ca-file", "/nowhere"], 2, "/nowhere")):
+                                       (["--insecure", "-vv"], 0, "(insecure: the certificate is from"), (["-v", "--ca-file", "/nowhere"], 3, "/nowhere")):
             got = subprocess.run([f"{BUILD}/plugins/check_edge_media", f"--probe=turns:127.0.0.1:{server.tls_port}", *options],
                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False)
             assert got.returncode == status and words in got.stdout, got

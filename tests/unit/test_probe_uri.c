@@ -43,6 +43,42 @@ START_TEST(good_uris)
 }
 END_TEST
 
+START_TEST(relay_uris)
+{
+    static const struct {
+        const char *text;
+        uint16_t port;
+        enum em_transport transport;
+        const char *far;
+        uint16_t far_port;
+        bool relayed_tcp;
+    } rows[] = {
+        { "relay:edge", 3478, EM_TRANSPORT_UDP, "", 0, false },
+        { "relay:edge?far=b", 3478, EM_TRANSPORT_UDP, "b", 3478, false },
+        { "relay:edge:9?FAR=b.example.com:8&transport=tcp", 9, EM_TRANSPORT_TCP, "b.example.com", 8, false },
+        { "relay:edge?transport=tcp&relayed=tcp&far=[2001:db8::1]:7", 3478, EM_TRANSPORT_TCP, "2001:db8::1",
+          7, true },
+        { "relay:edge?relayed=tcp&transport=tcp", 3478, EM_TRANSPORT_TCP, "", 0, true },
+        { "relays:edge", 5349, EM_TRANSPORT_TLS, "", 0, false },
+        { "relays:edge?relayed=TCP&far=b", 5349, EM_TRANSPORT_TLS, "b", 5349, true },
+        { "relays:edge?transport=tcp&relayed=udp", 5349, EM_TRANSPORT_TLS, "", 0, false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct em_probe_uri u;
+        struct em_why why = { "" };
+
+        ck_assert_msg(em_probe_uri_read(rows[i].text, &u, &why) == 0, "%s: %s", rows[i].text, why.text);
+        ck_assert_str_eq(u.host, "edge");
+        ck_assert_uint_eq(u.port, rows[i].port);
+        ck_assert_uint_eq(u.transport, rows[i].transport);
+        ck_assert_str_eq(u.far, rows[i].far);
+        ck_assert_uint_eq(u.far_port, rows[i].far_port);
+        ck_assert_uint_eq(u.relayed_tcp, rows[i].relayed_tcp);
+    }
+}
+END_TEST
+
 START_TEST(bad_uris)
 {
     static const struct {
@@ -51,8 +87,8 @@ START_TEST(bad_uris)
         const char *says;
     } rows[] = {
         { "", EM_ERR_INPUT, "is no URI of a probe" },
-        { "edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: tcp: udp:" },
-        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: tcp: udp:" },
+        { "edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: relays: tcp: udp:" },
+        { "http://edge.example.com", EM_ERR_INPUT, "stun: turn: stuns: turns: relay: relays: tcp: udp:" },
         { "stun", EM_ERR_INPUT, "is no URI of a probe" },
         { "stun:", EM_ERR_INPUT, "the host must be" },
         { "stun://edge.example.com", EM_ERR_INPUT, "no // after stun:" },
@@ -84,6 +120,17 @@ START_TEST(bad_uris)
         { "msturn:edge?transport=tls", EM_ERR_INPUT, "transport must be udp or tcp" },
         { "msturn://edge", EM_ERR_INPUT, "no //" },
         { "relay:edge?transport=sctp", EM_ERR_INPUT, "udp or tcp" },
+        { "relay:edge?far=", EM_ERR_INPUT, "far must be a host" },
+        { "relay:edge?far=a..b", EM_ERR_INPUT, "far must be a host" },
+        { "relay:edge?far=b:0", EM_ERR_INPUT, "far must be a host" },
+        { "relay:edge?far=2001:db8::1", EM_ERR_INPUT, "far must be a host" },
+        { "relay:edge?far=b?transport=tcp", EM_ERR_INPUT, "far must be a host" },
+        { "relay:edge&far=b", EM_ERR_INPUT, "transport=, far= and relayed= may follow" },
+        { "relay:edge?far=b&x=1", EM_ERR_INPUT, "transport=, far= and relayed= may follow" },
+        { "relay:edge?relayed=tcp", EM_ERR_INPUT, "need TCP to the server" },
+        { "relay:edge?relayed=tls&transport=tcp", EM_ERR_INPUT, "relayed must be udp or tcp" },
+        { "relays:edge?transport=udp", EM_ERR_UNSUPPORTED, "DTLS" },
+        { "turn:edge?far=b", EM_ERR_INPUT, "only ?transport=udp" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -124,6 +171,7 @@ int main(void)
     TCase *t = em_case("probe uri");
 
     tcase_add_test(t, good_uris);
+    tcase_add_test(t, relay_uris);
     tcase_add_test(t, bad_uris);
     tcase_add_test(t, lengths_have_a_maximum);
     return em_run();
