@@ -22,7 +22,7 @@ void check_free(struct check *k)
         return;
     em_job_remove(k->job);
     em_probe_stop(k->probe);
-    explicit_bzero(&k->conf, sizeof k->conf);
+    options_release(&k->all->options, k->shared);
     free(k->address);
     free(k);
 }
@@ -85,7 +85,7 @@ static void issuer_judge(struct check *k, struct address *a, struct em_probe_res
 
     if (!r->certificate_expiry_us)
         return;
-    if (a->issuer[0] && !k->conf.options.issuer[0])
+    if (a->issuer[0] && !k->shared->options.issuer[0])
         em_probe_judge_issuer(r, a->issuer);
     if (r->verdict == EM_VERDICT_TLS_FAILED || r->verdict == EM_VERDICT_INTERCEPTED ||
         strcmp(a->issuer, r->certificate_issuer) == 0)
@@ -105,13 +105,13 @@ static struct address *address_add(struct check *k, const char *text)
     a = &more[k->address_n++];
     *a = (struct address) { .row = { .edge = k->edge->number,
                                      .check = k->number,
-                                     .port = k->conf.uri.port,
-                                     .transport = k->conf.uri.transport,
-                                     .dialect = k->conf.uri.dialect,
+                                     .port = k->uri.port,
+                                     .transport = k->uri.transport,
+                                     .dialect = k->uri.dialect,
                                      .verdict = EM_VERDICT_UNTESTED } };
     slice_copy(slice_of(k->edge->name), a->row.edge_name, sizeof a->row.edge_name);
-    slice_copy(slice_of(k->conf.name), a->row.name, sizeof a->row.name);
-    slice_copy(slice_of(k->conf.uri.text), a->row.uri, sizeof a->row.uri);
+    slice_copy(slice_of(k->name), a->row.name, sizeof a->row.name);
+    slice_copy(slice_of(k->uri.text), a->row.uri, sizeof a->row.uri);
     slice_copy(slice_of(text), a->row.address, sizeof a->row.address);
     issuer_load(k, a);
     return a;
@@ -177,7 +177,7 @@ static void label_of(const struct check *k, const struct em_probe_result *r, cha
     struct em_addr a;
     char endpoint[EM_ENDPOINT_MAX] = "";
 
-    if (r->port != k->conf.uri.port && em_addr_read(r->address, r->port, &a))
+    if (r->port != k->uri.port && em_addr_read(r->address, r->port, &a))
         em_addr_endpoint(&a, endpoint);
     slice_copy(slice_of(endpoint[0] ? endpoint : r->address), to, EM_ADDRESS_MAX);
 }
@@ -270,7 +270,7 @@ static void job_due(void *arg)
         return; /* of a former schedule; it tells when it is over */
     for (size_t i = 0; i < k->address_n; i++)
         k->address[i].answered = false;
-    k->probe = em_probe_start(k->all->net, &k->conf.uri, &k->conf.options, &events, k);
+    k->probe = em_probe_start(k->all->net, &k->uri, &k->shared->options, &events, k);
     if (!k->probe) {
         em_log_error("no memory for a probe");
         k->due = false;
@@ -280,7 +280,7 @@ static void job_due(void *arg)
 
 struct em_job *check_job(struct check *k, struct em_schedule *schedule, struct em_why *why)
 {
-    int64_t interval = k->conf.interval_us, first = interval < FIRST_WITHIN_US ? interval : FIRST_WITHIN_US;
+    int64_t interval = k->interval_us, first = interval < FIRST_WITHIN_US ? interval : FIRST_WITHIN_US;
     struct em_job *job = em_job_add(schedule, interval, JITTER, first, job_due, k);
 
     if (!job)
@@ -300,7 +300,11 @@ struct check *check_new(struct em_checks *c, struct edge *e, const struct em_con
         goto no_memory;
     k->all = c;
     k->edge = e;
-    k->conf = *conf;
+    slice_copy(slice_of(conf->name), k->name, sizeof k->name);
+    k->uri = conf->uri;
+    k->interval_us = conf->interval_us;
+    if (!(k->shared = options_share(&c->options, &conf->options)))
+        goto no_memory;
     if (em_addr_read(conf->uri.host, conf->uri.port, &literal))
         em_addr_text(&literal, text);
     if (em_store_number(c->store, "check", e->number, conf->name, &k->number, why) < 0)
@@ -318,15 +322,8 @@ fail:
     return NULL;
 }
 
-bool check_same(const struct em_conf_check *a, const struct em_conf_check *b)
+bool check_same(const struct check *k, const struct em_conf_check *conf)
 {
-    const struct em_probe_options *x = &a->options, *y = &b->options;
-
-    return strcmp(a->uri.text, b->uri.text) == 0 && a->interval_us == b->interval_us &&
-           x->timeout_us == y->timeout_us && x->degraded_rtt_us == y->degraded_rtt_us &&
-           x->source_ports.first == y->source_ports.first && x->source_ports.last == y->source_ports.last &&
-           x->relay_ports.first == y->relay_ports.first && x->relay_ports.last == y->relay_ports.last &&
-           strcmp(x->user, y->user) == 0 && strcmp(x->password, y->password) == 0 &&
-           strcmp(x->secret, y->secret) == 0 && strcmp(x->ca_file, y->ca_file) == 0 &&
-           x->insecure == y->insecure && strcmp(x->issuer, y->issuer) == 0;
+    return strcmp(k->name, conf->name) == 0 && strcmp(k->uri.text, conf->uri.text) == 0 &&
+           k->interval_us == conf->interval_us && options_same(&k->shared->options, &conf->options);
 }

@@ -9,6 +9,7 @@
 #define EM_AGENT_CHECK_H
 
 #include "agent/checks.h"
+#include "agent/shared_options.h"
 #include "probe/schedule.h"
 
 struct address {
@@ -22,7 +23,10 @@ struct check {
     struct em_checks *all;
     struct edge *edge;
     uint32_t number;
-    struct em_conf_check conf;
+    char name[EM_NAME_MAX];
+    struct em_probe_uri uri;
+    struct shared_options *shared;
+    int64_t interval_us;
     struct em_job *job;
     struct em_job *next_job; /* in the schedule of a plan that keeps this check */
     bool kept;               /* by a plan */
@@ -49,6 +53,7 @@ struct em_checks {
     bool numbers_failed;
     struct em_schedule *schedule;
     uint32_t concurrent;
+    struct shared_options *options; /* of all checks */
     void (*changed)(void *arg);
     void *arg;
     struct edge *edge;
@@ -60,8 +65,8 @@ struct check *check_new(struct em_checks *c, struct edge *e, const struct em_con
                         struct em_schedule *schedule, struct em_why *why);
 void check_free(struct check *k); /* stops it; NULL is fine */
 struct em_job *check_job(struct check *k, struct em_schedule *schedule,
-                         struct em_why *why); /* a place in a schedule */
-bool check_same(const struct em_conf_check *a, const struct em_conf_check *b);
+                         struct em_why *why);                             /* a place in a schedule */
+bool check_same(const struct check *k, const struct em_conf_check *conf); /* configured in the same way */
 
 /* Number of an address, from the store, in its open transaction. */
 int check_number(const struct check *k, const struct address *a, uint32_t *number,

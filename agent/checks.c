@@ -125,7 +125,7 @@ static struct check *running(const struct em_checks *c, const char *edge, const 
         for (size_t k = 0; k < c->edge[i].check_n; k++) {
             struct check *have = c->edge[i].check[k];
 
-            if (strcmp(have->conf.name, conf->name) == 0 && check_same(&have->conf, conf))
+            if (check_same(have, conf))
                 return have;
         }
     }
