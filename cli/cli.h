@@ -28,7 +28,7 @@ struct cli_command {
     int (*run)(int argc, char **argv); /* returns an enum cli_exit; argv[0] is the subcommand */
 };
 
-extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_sweep, cli_respond, cli_status,
+extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_sweep, cli_path, cli_respond, cli_status,
     cli_failures, cli_findings, cli_explain;
 
 /* Reads the options. CLI_GOOD: go on, *first is the first operand. Otherwise *done is true and the return value is the exit status:

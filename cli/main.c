@@ -11,9 +11,9 @@
 
 #include "base/esc.h"
 
-static const struct cli_command *const commands[] = { &cli_decode,   &cli_scan,     &cli_probe,
-                                                      &cli_sweep,    &cli_respond,  &cli_status,
-                                                      &cli_failures, &cli_findings, &cli_explain };
+static const struct cli_command *const commands[] = { &cli_decode,   &cli_scan,    &cli_probe,  &cli_sweep,
+                                                      &cli_path,     &cli_respond, &cli_status, &cli_failures,
+                                                      &cli_findings, &cli_explain };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(void)

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "evidence/scan.h"
 #include "model/snapshot.h"
+#include "probe/path.h"
 #include "probe/probe.h"
 #include "probe/sweep.h"
 
@@ -41,5 +42,9 @@ void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result 
 /* A sweep as one JSON object in one line: {"schema_version", "tested", "verdicts", "seconds", "ports_per_second", "exceptions",
  * "retransmits"}, and with payload sharing "bytes" and "stalls". */
 void em_expo_sweep(const struct em_sweep *s, bool sharing, struct buf *to);
+
+/* A differential test as one JSON object in one line: {"schema_version", "address", "port", "transport", "rounds", "payloads", "filter",
+ * "verdict", "reason", "confidence", "share", "background", "unseen", "hops", "dropped_after", "seconds"}. */
+void em_expo_path(const struct em_addr *at, const struct em_path_result *r, struct buf *to);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/esc.h"
+#include "probe/path_payload.h"
 
 /* `open` writes the bracket; `key` and `item` write the comma that is due. */
 struct json {
@@ -449,5 +450,106 @@ void em_expo_sweep(const struct em_sweep *s, bool sharing, struct buf *to)
         member_number(&j, "bytes", r.bytes);
         member_number(&j, "stalls", r.stalls);
     }
+    end(&j);
+}
+
+/* --- the differential test ------------------------------------------------------------------------------------------------------ */
+
+static void member_real(struct json *j, const char *name, double x)
+{
+    key(j, name);
+    buf_print(j->to, "%.4f", x);
+}
+
+/* A handshake without an answer is dropped, too; how many of them there were is told beside it. */
+static void path_payload(struct json *j, size_t i, const struct em_path_counts *c)
+{
+    const struct {
+        const char *name;
+        uint64_t n;
+    } all[] = { { "tries", c->tries },
+                { "answered", c->answered },
+                { "acknowledged", c->acknowledged },
+                { "dropped", (uint64_t)c->dropped + c->unconnected },
+                { "reset", c->reset },
+                { "closed", c->closed },
+                { "intercepted", c->intercepted },
+                { "unconnected", c->unconnected },
+                { "refused", c->refused },
+                { "prohibited", c->prohibited },
+                { "unreachable", c->unreachable },
+                { "retransmits", c->retransmits } };
+
+    item(j);
+    open_with(j, '{');
+    member_text(j, "name", em_path_kinds[i].name);
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+        member_number(j, all[k].name, all[k].n);
+    if (c->answered && c->rtt_us_sum)
+        member_number(j, "rtt_us", c->rtt_us_sum / c->answered);
+    else
+        member_null(j, "rtt_us");
+    close_with(j, '}');
+}
+
+static void path_hops(struct json *j, const struct em_path_result *r)
+{
+    static const char *const ends[] = { [EM_PATH_END_HOP] = "hop",
+                                        [EM_PATH_END_ARRIVED] = "arrived",
+                                        [EM_PATH_END_RESET] = "reset",
+                                        [EM_PATH_END_SILENT] = "silent" };
+
+    key(j, "hops");
+    open_with(j, '[');
+    for (size_t i = 0; i < r->hops_n; i++) {
+        const struct em_path_hop *h = &r->hop[i];
+
+        item(j);
+        open_with(j, '{');
+        member_number(j, "ttl", h->ttl);
+        member_text_or_null(j, "address", h->address);
+        member_text_or_null(j, "tested", h->tested ? ends[h->tested] : "");
+        member_text_or_null(j, "good", h->good ? ends[h->good] : "");
+        close_with(j, '}');
+    }
+    close_with(j, ']');
+    if (!r->located) {
+        member_null(j, "dropped_after");
+        return;
+    }
+    key(j, "dropped_after");
+    open_with(j, '{');
+    member_number(j, "ttl", r->after_ttl);
+    member_text_or_null(j, "address", r->after);
+    close_with(j, '}');
+}
+
+void em_expo_path(const struct em_addr *at, const struct em_path_result *r, struct buf *to)
+{
+    const struct em_path_judgement *v = &r->judgement;
+    char address[EM_ADDRESS_MAX];
+    struct json j = { .to = to };
+
+    em_addr_text(at, address);
+    begin(&j);
+    member_text(&j, "address", address);
+    member_number(&j, "port", em_addr_port(at));
+    member_text(&j, "transport", em_name_of(&em_transport_names, r->table.transport));
+    member_number(&j, "rounds", r->rounds);
+    key(&j, "payloads");
+    open_with(&j, '[');
+    for (size_t i = 0; i < EM_PATH_PAYLOADS; i++)
+        if (r->table.payload[i].tries > 0)
+            path_payload(&j, i, &r->table.payload[i]);
+    close_with(&j, ']');
+    member_text(&j, "filter", em_name_of(&em_path_filter_names, v->filter));
+    member_text(&j, "verdict", em_name_of(&em_verdict_names, v->verdict));
+    member_text(&j, "reason", v->reason);
+    member_real(&j, "confidence", v->confidence);
+    member_real(&j, "share", v->share);
+    member_real(&j, "background", v->background);
+    member_real(&j, "unseen", v->unseen);
+    path_hops(&j, r);
+    member_seconds(&j, "seconds", r->took_us);
     end(&j);
 }

@@ -65,6 +65,9 @@ NAMES(em_finding_kind_names, "finding",
       { "clock-skew", "a source reports times in the future" },
       { "edge-unreachable", "nothing of the edge answers" },
       { "rewritten", "something on the path rewrites addresses or payload" });
+NAMES(em_path_filter_names, "path filter", { "none", "everything gets through" },
+      { "port", "the port is blocked" }, { "content", "what is sent decides whether it gets through" },
+      { "loss", "packets get lost, whatever they carry" }, { "size", "large packets do not get through" });
 NAMES(em_severity_names, "severity", { "notice", "worth knowing" },
       { "warning", "some users are affected, or soon will be" }, { "critical", "users are affected now" });
 NAMES(em_confidence_names, "confidence", { "low", "one observation" },

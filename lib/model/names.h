@@ -105,13 +105,22 @@ enum em_finding_kind {
 };
 enum { EM_FINDING_KINDS = EM_FINDING_REWRITTEN };
 
+/* What the differential test of a path found; lib/probe/path_judge.h has how. */
+enum em_path_filter {
+    EM_PATH_NONE = 1,
+    EM_PATH_PORT,    /* connections to the port come about never, or not all of them */
+    EM_PATH_CONTENT, /* they do, and what they carry decides what becomes of them */
+    EM_PATH_LOSS,    /* packets get lost, whatever they carry */
+    EM_PATH_SIZE,    /* large packets do not get through */
+};
+
 enum em_severity { EM_SEVERITY_NOTICE = 1, EM_SEVERITY_WARNING, EM_SEVERITY_CRITICAL };
 enum em_confidence { EM_CONFIDENCE_LOW = 1, EM_CONFIDENCE_MEDIUM, EM_CONFIDENCE_HIGH };
 
 extern const struct em_names em_finding_kind_names, em_severity_names, em_confidence_names;
 extern const struct em_names em_verdict_names, em_transport_names, em_dialect_names, em_side_names,
     em_media_names, em_code_class_names, em_source_type_names, em_source_state_names, em_format_names,
-    em_truth_names;
+    em_truth_names, em_path_filter_names;
 
 /* The name, or "unknown-N"-free "?" for a value outside the list (our bug). Never NULL. */
 const char *em_name_of(const struct em_names *names, uint32_t value);

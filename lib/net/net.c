@@ -36,6 +36,11 @@ void em_conn_pause(struct em_conn *c, bool paused)
     c->ops->conn_pause(c, paused);
 }
 
+void em_conn_ttl(struct em_conn *c, uint8_t ttl)
+{
+    c->ops->conn_ttl(c, ttl);
+}
+
 void em_conn_info(struct em_conn *c, struct em_tcp_info *info)
 {
     *info = (struct em_tcp_info) { 0 };

@@ -136,6 +136,7 @@ void em_conn_send_to(struct em_conn *c, const void *p, size_t n,
                      const struct em_addr *to); /* UDP, unconnected */
 void em_conn_pause(struct em_conn *c,
                    bool paused); /* TCP: nothing is read, and data comes no more, until it ends */
+void em_conn_ttl(struct em_conn *c, uint8_t ttl); /* of what is sent from now on; 0: the system's */
 void em_conn_info(struct em_conn *c, struct em_tcp_info *info);
 void em_conn_local(struct em_conn *c, struct em_addr *a);
 void em_conn_tls(struct em_conn *c, struct em_tls_info *info); /* all zero without TLS */

@@ -114,6 +114,14 @@ void em_conn_send_event(struct em_conn *conn, const void *p, size_t n, const str
         em_udp_send(c, p, n, to);
 }
 
+void em_conn_ttl_event(struct em_conn *conn, uint8_t ttl)
+{
+    struct ev_conn *c = (struct ev_conn *)conn;
+
+    if (c->fd >= 0)
+        em_socket_ttl(c->fd, c->how.remote.u.any.sa_family == AF_INET6, ttl);
+}
+
 void em_conn_local_event(struct em_conn *conn, struct em_addr *a)
 {
     em_socket_local(((struct ev_conn *)conn)->fd, a);

@@ -145,6 +145,7 @@ const struct em_net_ops em_net_event_ops = {
     .open = em_conn_open,
     .conn_send = em_conn_send_event,
     .conn_pause = em_tcp_pause_event,
+    .conn_ttl = em_conn_ttl_event,
     .conn_info = em_tcp_info_event,
     .conn_local = em_conn_local_event,
     .conn_tls = em_conn_tls_event,

@@ -52,6 +52,7 @@ extern const struct em_net_ops em_net_event_ops;
 int em_socket_open(const struct em_open *how, const struct em_clock *clock, int *fd);
 int em_socket_connect(const struct em_open *how, const struct em_clock *clock, int *fd);
 int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd);
+bool em_socket_ttl(int fd, bool v6, uint8_t ttl); /* 0: the system's */
 bool em_socket_local(int fd, struct em_addr *a);
 void em_addr_set_port(struct em_addr *a, uint16_t port);
 struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len);
@@ -68,6 +69,7 @@ struct em_conn *em_conn_open(struct em_net *n, const struct em_open *how, const 
                              void *arg);
 void em_conn_close_event(struct em_conn *c, bool reset);
 void em_conn_take_event(struct em_conn *c, const struct em_conn_events *events, void *arg);
+void em_conn_ttl_event(struct em_conn *c, uint8_t ttl);
 void em_conn_local_event(struct em_conn *c, struct em_addr *a);
 void em_conn_send_event(struct em_conn *c, const void *p, size_t n, const struct em_addr *to);
 

@@ -20,6 +20,7 @@ struct em_net_ops {
     void (*conn_send)(struct em_conn *c, const void *p, size_t n,
                       const struct em_addr *to); /* to NULL: the remote */
     void (*conn_pause)(struct em_conn *c, bool paused);
+    void (*conn_ttl)(struct em_conn *c, uint8_t ttl);
     void (*conn_info)(struct em_conn *c, struct em_tcp_info *info);
     void (*conn_local)(struct em_conn *c, struct em_addr *a);
     void (*conn_tls)(struct em_conn *c, struct em_tls_info *info);

@@ -37,6 +37,14 @@ static bool set(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
+/* Both options take -1 for the system's own. */
+bool em_socket_ttl(int fd, bool v6, uint8_t ttl)
+{
+    int value = ttl ? ttl : -1;
+
+    return v6 ? set(fd, SOL_IPV6, IPV6_UNICAST_HOPS, value) : set(fd, SOL_IP, IP_TTL, value);
+}
+
 static bool set_options(int fd, const struct em_open *how)
 {
     bool v6 = how->remote.u.any.sa_family == AF_INET6, tcp = how->transport == EM_TRANSPORT_TCP;
@@ -45,8 +53,7 @@ static bool set_options(int fd, const struct em_open *how)
         return false;
     if (!(v6 ? set(fd, SOL_IPV6, IPV6_RECVERR, 1) : set(fd, SOL_IP, IP_RECVERR, 1)))
         return false;
-    if (how->ttl &&
-        !(v6 ? set(fd, SOL_IPV6, IPV6_UNICAST_HOPS, how->ttl) : set(fd, SOL_IP, IP_TTL, how->ttl)))
+    if (how->ttl && !em_socket_ttl(fd, v6, how->ttl))
         return false;
     return !tcp || set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }

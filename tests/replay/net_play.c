@@ -360,6 +360,16 @@ static void conn_send(struct em_conn *conn, const void *p, size_t n, const struc
     deliver(c, SENT, p, n);
 }
 
+static void conn_ttl(struct em_conn *conn, uint8_t ttl)
+{
+    ((struct play_conn *)conn)->how.ttl = ttl;
+}
+
+uint8_t em_play_ttl(const struct em_conn *conn)
+{
+    return ((const struct play_conn *)conn)->how.ttl;
+}
+
 static void conn_info(struct em_conn *conn, struct em_tcp_info *info)
 {
     struct play_conn *c = (struct play_conn *)conn;
@@ -599,6 +609,7 @@ static const struct em_net_ops play_ops = {
     .clock = clock_play,
     .open = open_play,
     .conn_send = conn_send,
+    .conn_ttl = conn_ttl,
     .conn_info = conn_info,
     .conn_local = conn_local,
     .conn_tls = conn_tls,

@@ -55,6 +55,7 @@ void em_play_data(struct em_conn *c, const void *p, size_t n,
                   const struct em_addr *from); /* from NULL: the remote */
 void em_play_eof(struct em_conn *c);
 void em_play_error(struct em_conn *c, const struct em_net_error *e);
+uint8_t em_play_ttl(const struct em_conn *c); /* of what is sent now; 0: the system's */
 void em_play_info(struct em_conn *c,
                   const struct em_tcp_info *info); /* else: everything sent is acknowledged */
 

@@ -20,7 +20,7 @@ import tap  # noqa: E402
 import free_ports  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-COMMANDS = ("decode", "scan", "probe", "sweep", "respond", "status", "failures", "findings", "explain")
+COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain")
 SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
            'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
 
@@ -59,7 +59,8 @@ def test_wrong_usage_is_told_on_stderr_with_exit_2():
                   ["scan", "--jobs"], ["decode"], ["probe"], ["probe", "gopher:x"], ["probe", "--timeout", "-1", "stun:127.0.0.1"],
                   ["sweep"], ["sweep", "127.0.0.1"], ["sweep", "127.0.0.1", "0-9"], ["sweep", "--rate", "0", "127.0.0.1", "1-9"],
                   ["sweep", "--tcp", "--udp", "127.0.0.1", "1-9"], ["sweep", "--payload", "x", "127.0.0.1", "1-9"], ["sweep", "", "1-9"],
-                  ["sweep", "--sample", "0", "127.0.0.1", "1-9"], ["respond"], ["respond", "nowhere", "1-2"], ["respond", "127.0.0.1", "9-1"], ["status", "x"], ["failures", "-n", "0"],
+                  ["sweep", "--sample", "0", "127.0.0.1", "1-9"], ["path"], ["path", "x"], ["path", "127.0.0.1:0"], ["path", "127.0.0.1", "x"], ["path", "--rounds", "0", "127.0.0.1:9"],
+                  ["path", "--transport", "sctp", "127.0.0.1:9"], ["path", "a", "1", "2"], ["respond"], ["respond", "nowhere", "1-2"], ["respond", "127.0.0.1", "9-1"], ["status", "x"], ["failures", "-n", "0"],
                   ["probe", "--user", "u", "stun:127.0.0.1"], ["probe", "--password-file", "/dev/null", "stun:127.0.0.1"]):
         _, out, err = cli(*words, want=2)
         assert (err or words == []) and "\033" not in err, f"{words}: {out!r} {err!r}"

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Exact tests of small tables. */
+#include "probe/path_stat.h"
+
+#include <math.h>
+
+enum { HALVINGS = 50 }; /* a limit is then as exact as a double */
+
+static double log_factorial(uint32_t n)
+{
+    int sign;
+
+    return lgamma_r((double)n + 1, &sign);
+}
+
+static double log_choose(uint32_t n, uint32_t k)
+{
+    return log_factorial(n) - log_factorial(k) - log_factorial(n - k);
+}
+
+static double at_most_one(double p)
+{
+    return p < 1 ? p : 1;
+}
+
+/* The hypergeometric tail: a, a + 1 ... hits of the a + b fall into the n tries. */
+double em_stat_fisher(uint32_t a, uint32_t n, uint32_t b, uint32_t m)
+{
+    uint32_t hits = a + b, most = hits < n ? hits : n;
+    double all = log_choose(n + m, hits), sum = 0;
+
+    if (n == 0 || m == 0)
+        return 1;
+    for (uint32_t k = a; k <= most; k++)
+        if (hits - k <= m)
+            sum += exp(log_choose(n, k) + log_choose(m, hits - k) - all);
+    return at_most_one(sum);
+}
+
+double em_stat_at_least(uint32_t k, uint32_t n, double p)
+{
+    double sum = 0;
+
+    if (k == 0 || p >= 1)
+        return 1;
+    if (k > n || p <= 0)
+        return 0;
+    for (uint32_t i = k; i <= n; i++)
+        sum += exp(log_choose(n, i) + i * log(p) + (n - i) * log1p(-p));
+    return at_most_one(sum);
+}
+
+double em_stat_lower(uint32_t k, uint32_t n, double doubt)
+{
+    double low = 0, high = 1;
+
+    if (k == 0)
+        return 0;
+    for (int i = 0; i < HALVINGS; i++) {
+        double middle = (low + high) / 2;
+
+        if (em_stat_at_least(k, n, middle) < doubt)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The share of those that were not hit, seen from the other side. */
+double em_stat_upper(uint32_t k, uint32_t n, double doubt)
+{
+    return n == 0 ? 1 : 1 - em_stat_lower(n - k, n, doubt);
+}
+
+double em_stat_fit(uint32_t k, uint32_t n)
+{
+    double p = n ? (double)k / n : 0;
+
+    return k == 0 || k == n ? 0 : k * log(p) + (n - k) * log1p(-p);
+}
