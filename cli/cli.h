@@ -53,6 +53,10 @@ const char *cli_ms(int64_t us, char to[32]);
 /* A number of bytes for people: "512 B", "1.5 MiB". */
 const char *cli_bytes(uint64_t n, char to[32]);
 
+/* A moment, in Unix microseconds: "2026-11-23", "2026-11-23 14:00", "2026-11-23T14:00:00+01:00" (UTC when no offset is given), "@" and Unix
+ * seconds, or how long ago: "90m", "2h", "7d". */
+bool cli_when(const char *text, int64_t now_us, int64_t *when_us);
+
 /* Reads a file's first line (a secret), at most size - 1 bytes. */
 int cli_read_line(const char *path, char *to, size_t size, struct em_why *why) EM_MUST_CHECK;
 

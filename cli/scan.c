@@ -2,15 +2,15 @@
  * edgemedia scan: counts the failures in evidence files, exactly and without duplicates over all of them. */
 #include "cli/cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/esc.h"
+#include "cli/scan_inputs.h"
 #include "evidence/count.h"
 #include "evidence/ice.h"
 #include "evidence/scan.h"
@@ -19,6 +19,7 @@
 struct conf {
     bool json, failures;
     uint64_t jobs;
+    const char *since, *until;
 };
 
 static const struct em_opt options[] = {
@@ -27,27 +28,33 @@ static const struct em_opt options[] = {
     { "failures", 'f', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, failures),
       "Print one JSON object a line for each call and code instead of the totals" },
     { "jobs", 'J', EM_OPT_UINT, "N", "1", 1, 256, offsetof(struct conf, jobs),
-      "Processors to use at most; files are read one after the other at present" },
+      "Processes to read with; the numbers are the same" },
+    { "since", 's', EM_OPT_TEXT, "TIME", NULL, 0, 0, offsetof(struct conf, since),
+      "Count only reports from then on; UTC date, or 90m, 2h, 7d ago" },
+    { "until", 'u', EM_OPT_TEXT, "TIME", NULL, 0, 0, offsetof(struct conf, until),
+      "Count only reports before then" },
     { .name = NULL },
 };
 
 static const struct em_opt_program program = {
     .name = "edgemedia scan",
-    .usage = "[OPTION]... FILE...",
+    .usage = "[OPTION]... FILE|DIRECTORY...",
     .summary = "Counts call failures in trace files of any supported format; - is stdin.",
     .options = options,
     .notes = "Formats, recognised by content: OCSLogger, CLS, UCCAPI, plain SIP text.\n"
              "Exit status: 0 no media failure, 1 there are some, 2 a file could not be read.\n\n"
-             "  edgemedia scan /var/log/sfb/*.log\n"
+             "  edgemedia scan --jobs 4 /var/log/sfb\n"
+             "  edgemedia scan --since 2026-11-01 --until 2026-11-08 '/var/log/sfb/*.log'\n"
              "  edgemedia scan -f *.txt | jq -r 'select(.code == 23).remote_relay'\n",
 };
 
 struct run {
     struct conf conf;
     struct em_scan *scan;
+    struct scan_inputs inputs;
     struct cli_progress progress;
-    uint64_t before; /* bytes of the files that are done */
     struct buf line;
+    bool failed;  /* a file was not read */
     bool stopped; /* nobody reads what we print */
 };
 
@@ -66,44 +73,30 @@ static bool each_step(void *arg, uint64_t bytes)
 {
     struct run *run = arg;
 
-    cli_progress_at(&run->progress, run->before + bytes);
+    cli_progress_at(&run->progress, bytes);
     return !run->stopped;
 }
 
-static int scan_file(struct run *run, const char *path)
+/* A picture in a directory of logs is passed over; one that was named is an error. */
+static void each_problem(void *arg, size_t file, int err, const char *why)
 {
-    bool standard_input = strcmp(path, "-") == 0;
-    int fd = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), err,
-        status = CLI_GOOD;
-    struct em_why why = { "" };
-    char shown[256];
-    struct stat st;
+    struct run *run = arg;
 
-    esc_line_into(shown, sizeof shown, slice_of(path));
-    if (fd < 0)
-        return cli_fail("%s: %s", shown, strerror(errno));
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-        err = em_fail(&why, EM_ERR_INPUT, "%s: is a directory; name the files in it", shown);
-    else
-        err = em_scan_fd(run->scan, fd, standard_input ? "-" : path, each_step, run, &why);
+    if (run->stopped)
+        return;
     cli_progress_clear(&run->progress);
-    if (err < 0 && !run->stopped)
-        status = cli_fail("%s", *why.text ? why.text : em_err_text(err));
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        run->before += (uint64_t)st.st_size;
-    if (!standard_input)
-        close(fd);
-    return status;
+    (void)cli_fail("%s", why);
+    run->failed |= err != EM_ERR_UNSUPPORTED || !run->inputs.listed[file];
 }
 
 /* The sum of the sizes, or 0 when one of them cannot be known. */
-static uint64_t total_size(int n, char **paths)
+static uint64_t total_size(const struct scan_inputs *in)
 {
     uint64_t total = 0;
     struct stat st;
 
-    for (int i = 0; i < n; i++) {
-        if (strcmp(paths[i], "-") == 0 ? fstat(STDIN_FILENO, &st) != 0 : stat(paths[i], &st) != 0)
+    for (size_t i = 0; i < in->n; i++) {
+        if (strcmp(in->path[i], "-") == 0 ? fstat(STDIN_FILENO, &st) != 0 : stat(in->path[i], &st) != 0)
             continue;
         if (!S_ISREG(st.st_mode))
             return 0;
@@ -198,6 +191,9 @@ static int finish(struct run *run)
 
     if (run->stopped)
         return CLI_FAILED;
+    if (r->untimed > 0)
+        (void)cli_fail("%" PRIu64 " reports carry no time and were left out by --since and --until",
+                       r->untimed);
     if (run->conf.json) { /* after the lines of --failures, the last one */
         em_expo_scan(r, &run->line);
     } else if (!run->conf.failures) {
@@ -210,11 +206,54 @@ static int finish(struct run *run)
     return r->totals.media_failures > 0 ? CLI_BAD_NEWS : CLI_GOOD;
 }
 
+/* --since and --until, and what they were when they make no sense. */
+static int set_window(struct run *run)
+{
+    int64_t now = em_wall_us(&em_clock_system), since = INT64_MIN, until = INT64_MAX;
+    const struct {
+        const char *option, *text;
+        int64_t *when;
+    } rows[] = { { "since", run->conf.since, &since }, { "until", run->conf.until, &until } };
+    char shown[64];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!rows[i].text || cli_when(rows[i].text, now, rows[i].when))
+            continue;
+        esc_line_into(shown, sizeof shown, slice_of(rows[i].text));
+        return cli_usage(&program, "--%s %s is no time; write it as 2026-11-23, \"2026-11-23 14:00\", or 2h",
+                         rows[i].option, shown);
+    }
+    if (since >= until)
+        return cli_usage(&program, "--since is not before --until");
+    if (run->conf.since || run->conf.until)
+        em_scan_between(run->scan, since, until);
+    return CLI_GOOD;
+}
+
+static int read_inputs(struct run *run, int n, char **names)
+{
+    const struct em_scan_watch watch = { run, each_step, each_problem };
+    struct em_why why = { "" };
+    int err = 0;
+
+    for (int i = 0; i < n && !err; i++)
+        if ((err = scan_inputs_add(&run->inputs, names[i], &why)) == EM_ERR_SYSTEM) {
+            run->failed = true;
+            err = (cli_fail("%s", why.text), 0);
+        }
+    cli_progress_begin(&run->progress, total_size(&run->inputs), NULL);
+    if (!err)
+        err = em_scan_files(run->scan, (const char *const *)(uintptr_t)run->inputs.path, run->inputs.n,
+                            (unsigned)run->conf.jobs, &watch, &why);
+    cli_progress_clear(&run->progress);
+    return err ? cli_fail("%s", *why.text ? why.text : em_err_text(err)) : CLI_GOOD;
+}
+
 static int scan(int argc, char **argv)
 {
     struct run run = { .line = buf_heap(CLI_OUTPUT_MAX) };
-    int first = 0, status, result;
-    bool done, failed = false;
+    int first = 0, status;
+    bool done;
 
     status = cli_options(&program, &run.conf, argc, argv, &first, &done);
     if (done)
@@ -224,13 +263,15 @@ static int scan(int argc, char **argv)
     run.scan = em_scan_new(run.conf.failures ? each_failure : NULL, &run);
     if (!run.scan)
         return cli_fail("%s", em_err_text(EM_ERR_MEMORY));
-    cli_progress_begin(&run.progress, total_size(argc - first, argv + first), NULL);
-    for (int i = first; i < argc && !run.stopped; i++)
-        failed |= scan_file(&run, argv[i]) != CLI_GOOD;
-    result = finish(&run);
+    status = set_window(&run);
+    if (status == CLI_GOOD)
+        status = read_inputs(&run, argc - first, argv + first);
+    if (status == CLI_GOOD)
+        status = finish(&run);
     em_scan_free(run.scan);
+    scan_inputs_free(&run.inputs);
     buf_fini(&run.line);
-    return failed ? CLI_FAILED : result;
+    return run.failed ? CLI_FAILED : status;
 }
 
 const struct cli_command cli_scan = { "scan", "count call failures in trace files", scan };

@@ -88,31 +88,45 @@ static uint32_t media_set(const struct em_report *r)
     return set;
 }
 
+struct em_count_delta em_count_join(struct em_call_state *call, const struct em_call_state *more)
+{
+    bool was_both = call->code_23 && call->ice & EM_ICE_TCP_NAT;
+    struct em_count_delta d = {
+        .call = !call->known,
+        .ice = more->ice & ~call->ice,
+        .media = more->media & ~call->media,
+        .media_failure = more->media_failed && !call->media_failed,
+        .code_23 = more->code_23 && !call->code_23,
+    };
+
+    d.tcp_nat_check = (d.ice & EM_ICE_TCP_NAT) != 0;
+    call->known = true;
+    call->ice |= more->ice;
+    call->media |= more->media;
+    call->media_failed |= more->media_failed;
+    call->code_23 |= more->code_23;
+    d.code_23_tcp_nat = !was_both && call->code_23 && call->ice & EM_ICE_TCP_NAT;
+    return d;
+}
+
 struct em_count_delta em_count_report(const struct em_report *r, struct em_call_state *call, bool new_code,
                                       bool duplicate)
 {
-    struct em_count_delta d = { .report = !r->again, .unkeyed = r->call_id.n == 0 && !r->again };
-    bool known, failed = em_code_class(r->code) == EM_CODE_MEDIA_FAILURE, was_both;
-    uint32_t ice = em_report_ice(r, &known), media = failed ? media_set(r) : 0;
+    bool known, failed = em_code_class(r->code) == EM_CODE_MEDIA_FAILURE;
+    struct em_call_state here = { .ice = em_report_ice(r, &known),
+                                  .media = failed ? media_set(r) : 0,
+                                  .media_failed = failed,
+                                  .code_23 = r->code == 23 };
+    struct em_count_delta d = { 0 };
 
-    if (r->call_id.n == 0) /* what belongs to no call repeats no call's report */
-        return d;
-    d.duplicate = duplicate && !r->again;
-    assert(call);
-    was_both = call->code_23 && call->ice & EM_ICE_TCP_NAT;
-    d.call = !call->known;
-    d.code = new_code;
-    d.ice = ice & ~call->ice;
-    d.media = media & ~call->media;
-    d.tcp_nat_check = (d.ice & EM_ICE_TCP_NAT) != 0;
-    d.media_failure = failed && !call->media_failed;
-    d.code_23 = r->code == 23 && !call->code_23;
-    call->known = true;
-    call->ice |= ice;
-    call->media |= media;
-    call->media_failed |= failed;
-    call->code_23 |= r->code == 23;
-    d.code_23_tcp_nat = !was_both && call->code_23 && call->ice & EM_ICE_TCP_NAT;
+    if (r->call_id.n > 0) { /* what belongs to no call repeats no call's report */
+        assert(call);
+        d = em_count_join(call, &here);
+        d.code = new_code;
+        d.duplicate = duplicate && !r->again;
+    }
+    d.report = !r->again;
+    d.unkeyed = r->call_id.n == 0 && !r->again;
     return d;
 }
 

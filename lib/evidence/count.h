@@ -33,6 +33,10 @@ struct em_count_delta {
 struct em_count_delta em_count_report(const struct em_report *r, struct em_call_state *call, bool new_code,
                                       bool duplicate);
 
+/* Joins what two places know of the same call: *call becomes the union, and what `more` adds comes back (report, duplicate and code are
+ * not set: they are not known of a call). Calls that were counted apart are counted together so. */
+struct em_count_delta em_count_join(struct em_call_state *call, const struct em_call_state *more);
+
 /* Adds to the totals (reports and duplicates included). Per-code, per-bit and per-media counters are the caller's arrays. */
 void em_count_add(struct em_totals *t, const struct em_count_delta *d);
 

@@ -79,3 +79,15 @@ int hashtab_add(struct hashtab *t, uint64_t key, bool *added, void **value)
         *value = t->values + i * t->value_size;
     return 0;
 }
+
+bool hashtab_next(const struct hashtab *t, size_t *at, uint64_t *key, const void **value)
+{
+    while (*at < t->room && t->keys[*at] == 0)
+        (*at)++;
+    if (*at == t->room)
+        return false;
+    *key = t->keys[*at];
+    *value = t->values ? t->values + *at * t->value_size : NULL;
+    (*at)++;
+    return true;
+}

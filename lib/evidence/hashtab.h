@@ -24,4 +24,7 @@ void hashtab_fini(struct hashtab *t);
  * 0, EM_ERR_MEMORY or EM_ERR_LIMIT. */
 int hashtab_add(struct hashtab *t, uint64_t key, bool *added, void **value) EM_MUST_CHECK;
 
+/* Members one after the other: *at = 0 before the first. false: there are no more. *value is NULL without values. */
+bool hashtab_next(const struct hashtab *t, size_t *at, uint64_t *key, const void **value);
+
 #endif

@@ -284,6 +284,14 @@ enum line_kind line_classify(struct slice line, int64_t *time_us)
     return line_is_sip_start(line) ? LINE_SIP_START : LINE_OTHER;
 }
 
+bool line_is_fresh_start(struct slice line)
+{
+    int64_t time_us = 0;
+    enum line_kind kind = line.n > 0 ? line_classify(line, &time_us) : LINE_OTHER;
+
+    return time_us != 0 && (kind == LINE_OCS_HEAD || kind == LINE_UCC_PACKET || kind == LINE_UCC_OTHER);
+}
+
 /* Bytes of a header's name: RFC 3261 tokens as they occur. */
 static const bool name_byte[256] = {
 #define N(c) [c] = true

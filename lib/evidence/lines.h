@@ -23,6 +23,10 @@ enum line_kind {
 enum line_kind line_classify(struct slice line, int64_t *time_us);
 bool line_begins_record(struct slice line);
 
+/* A line that ends whatever was before it and carries its own time: a reader that begins with it says of what follows the same as one that
+ * has read everything before it. */
+bool line_is_fresh_start(struct slice line);
+
 bool line_is_sip_start(struct slice line);
 
 /* Length of "Name" when the line has the shape "Name:" or "Name :" of a SIP header, else 0. */

@@ -31,7 +31,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
         guard.cut = 1;
 }
 
-bool mapped_open(struct mapped *m, int fd, uint64_t from)
+bool mapped_open(struct mapped *m, int fd, uint64_t from, uint64_t to)
 {
     struct sigaction act = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), n;
@@ -41,8 +41,8 @@ bool mapped_open(struct mapped *m, int fd, uint64_t from)
     assert(guard.to == 0 && from % page == 0);
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size <= from)
         return false;
-    n = (uint64_t)st.st_size - from;
-    if (n > SIZE_MAX / 2 || from > INT64_MAX)
+    n = (to < (uint64_t)st.st_size ? to : (uint64_t)st.st_size) - from;
+    if (to <= from || n > SIZE_MAX / 2 || from > INT64_MAX)
         return false;
     base = mmap(NULL, (size_t)n, PROT_READ, MAP_PRIVATE, fd, (off_t)from);
     if (base == MAP_FAILED)

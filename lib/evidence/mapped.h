@@ -19,14 +19,14 @@ enum {
 
 struct mapped {
     const char *base; /* the byte at `from` in the file */
-    size_t n;         /* bytes from there to the file's end when it was opened */
+    size_t n;         /* bytes from there on */
     uint64_t from;
     size_t gone; /* bytes at the front that were let go */
     struct sigaction before;
 };
 
-/* Maps fd from byte `from` (a multiple of the page size) to its end. false: not a regular file, nothing to map, or it cannot be: read(2) it. */
-bool mapped_open(struct mapped *m, int fd, uint64_t from);
+/* Maps fd from byte `from` (a multiple of the page size) to byte `to`, or to its end if that comes first. false: not a regular file, nothing to map, or it cannot be: read(2) it. */
+bool mapped_open(struct mapped *m, int fd, uint64_t from, uint64_t to);
 void mapped_close(struct mapped *m);
 
 void mapped_done(struct mapped *m, size_t at);   /* the first `at` bytes are not needed again */

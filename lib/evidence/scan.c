@@ -4,36 +4,13 @@
  * of about n^2 / 2^65: 3 in 10^8 for a million calls, 7 in 10^5 for the maximum of 50 million; the number would then be one too small. */
 #include "evidence/scan.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/esc.h"
-#include "base/hash.h"
-#include "evidence/hashtab.h"
-#include "evidence/mapped.h"
-#include "evidence/reader.h"
+#include "evidence/scan_state.h"
 
-enum {
-    READ_SIZE = 128 * 1024,      /* at a time; stays in the second-level cache */
-    PROGRESS_EVERY = 256 * 1024, /* bytes between two calls of progress */
-    NAME_SHOWN = 256,            /* bytes of a file's name in a message */
-    MEMBERS_PER_CALL = 8,        /* codes and reports that a call may have, on average, before the limit */
-};
-
-struct em_scan {
-    em_scan_failure_fn failure;
-    void *arg;
-    const char *name; /* of the file being read */
-    struct em_hash_key key;
-    struct hashtab calls, codes, reports;
-    struct em_scan_result result;
-    int err; /* from within emit */
-    char bytes[READ_SIZE];
-};
+enum { MEMBERS_PER_CALL = 8 }; /* codes and reports that a call may have, on average, before the limit */
 
 struct em_scan *em_scan_new(em_scan_failure_fn failure, void *arg)
 {
@@ -45,9 +22,16 @@ struct em_scan *em_scan_new(em_scan_failure_fn failure, void *arg)
     s->arg = arg;
     em_random(&em_clock_system, &s->key, sizeof s->key);
     hashtab_init(&s->calls, sizeof(struct em_call_state), EM_SCAN_CALLS_MAX);
-    hashtab_init(&s->codes, 0, (size_t)EM_SCAN_CALLS_MAX * MEMBERS_PER_CALL);
+    hashtab_init(&s->codes, sizeof(uint32_t), (size_t)EM_SCAN_CALLS_MAX * MEMBERS_PER_CALL);
     hashtab_init(&s->reports, 0, (size_t)EM_SCAN_CALLS_MAX * MEMBERS_PER_CALL);
     return s;
+}
+
+void em_scan_between(struct em_scan *s, int64_t since_us, int64_t until_us)
+{
+    s->since = since_us;
+    s->until = until_us;
+    s->windowed = true;
 }
 
 void em_scan_free(struct em_scan *s)
@@ -80,13 +64,11 @@ static void count_code(struct em_scan_result *r, uint32_t code)
     r->codes[i].calls++;
 }
 
-static void add(struct em_scan *s, const struct em_report *report, const struct em_count_delta *d)
+static void add(struct em_scan_result *r, uint32_t code, const struct em_count_delta *d)
 {
-    struct em_scan_result *r = &s->result;
-
     em_count_add(&r->totals, d);
     if (d->code)
-        count_code(r, report->code);
+        count_code(r, code);
     for (uint32_t bit = 0; bit < EM_ICE_BITS; bit++)
         r->ice[bit] += d->ice >> bit & 1;
     for (uint32_t m = 0; m < EM_MEDIA_COUNT; m++)
@@ -109,221 +91,179 @@ static void tell_failure(struct em_scan *s, const struct em_report *report)
     s->failure(s->arg, &row);
 }
 
-static void on_report(void *arg, const struct em_report *report)
+static bool in_window(struct em_scan *s, const struct em_report *report)
 {
-    struct em_scan *s = arg;
+    if (report->time_us == 0)
+        s->result.untimed++;
+    return report->time_us != 0 && report->time_us >= s->since && report->time_us < s->until;
+}
+
+void scan_report(void *scan, const struct em_report *report)
+{
+    struct em_scan *s = scan;
     struct em_count_delta d;
     struct em_call_state *state;
     bool new_call, new_code, new_report;
     uint64_t call;
-    void *value;
+    void *value, *code;
 
-    if (s->err)
+    if (s->err || (s->windowed && !in_window(s, report)))
         return;
     if (report->call_id.n == 0) {
         d = em_count_report(report, NULL, false, false);
-        add(s, report, &d);
+        add(&s->result, report->code, &d);
         return;
     }
     call = em_hash(&s->key, report->call_id.p, report->call_id.n);
-    if ((s->err = hashtab_add(&s->codes, mix(s, call, report->code), &new_code, NULL)) != 0 ||
+    s->code_key = mix(s, call, report->code);
+    if ((s->err = hashtab_add(&s->codes, s->code_key, &new_code, &code)) != 0 ||
         (s->err = hashtab_add(&s->reports, mix(s, call, em_report_key(report)), &new_report, NULL)) != 0 ||
         (s->err = hashtab_add(&s->calls, call, &new_call, &value)) != 0)
         return;
+    memcpy(code, &report->code, sizeof report->code);
     state = value;
     d = em_count_report(report, state, new_code, !new_report);
-    add(s, report, &d);
+    add(&s->result, report->code, &d);
     if (d.code && s->failure)
         tell_failure(s, report);
 }
 
-/* --- one file ----------------------------------------------------------------------------------------------------- */
+/* --- what several processes counted ------------------------------------------------------------------------------- */
 
-/* Reads once, into the reader's own memory where that is possible. Returns what read(2) did; *err is the reader's. */
-static ssize_t read_some(struct em_scan *s, int fd, struct em_reader *r, int *err)
+int scan_join_failure(struct em_scan *s, uint64_t code_key, const struct em_failure_row *row)
 {
-    size_t room;
-    void *to = em_reader_space(r, &room);
-    bool direct = room > 0;
-    ssize_t n;
+    bool added;
+    void *code;
+    int err = hashtab_add(&s->codes, code_key, &added, &code);
 
-    if (!direct || room > READ_SIZE)
-        room = READ_SIZE;
-    do
-        n = read(fd, direct ? to : s->bytes, room);
-    while (n < 0 && errno == EINTR);
-    if (n > 0)
-        *err = direct ? em_reader_filled(r, (size_t)n) : em_reader_push(r, s->bytes, (size_t)n);
-    return n;
+    if (err || !added)
+        return err;
+    memcpy(code, &row->code, sizeof row->code);
+    count_code(&s->result, row->code);
+    if (s->failure)
+        s->failure(s->arg, row);
+    return 0;
 }
 
-/* One file: how far it is, and whom to tell. */
-struct pass {
-    int fd;
-    struct em_reader *reader;
-    bool (*progress)(void *arg, uint64_t bytes);
-    void *arg;
-    uint64_t bytes, told;
-    bool cut;     /* it got shorter while it was read */
-    bool stopped; /* progress said so */
+/* What comes first in the file: the numbers that are simply added, and how many members of each table follow. */
+struct sums {
+    uint64_t bytes, messages, malformed, reports, unkeyed, untimed;
+    uint64_t calls_n, codes_n, reports_n;
 };
 
-static void reached(struct em_scan *s, struct pass *p, uint64_t bytes)
+static bool put(FILE *to, const void *p, size_t n)
 {
-    if (bytes <= p->bytes)
-        return;
-    s->result.totals.bytes += bytes - p->bytes;
-    p->bytes = bytes;
-    if (!s->err && p->progress && p->bytes - p->told >= PROGRESS_EVERY) {
-        p->told = p->bytes;
-        p->stopped = !p->progress(p->arg, p->bytes);
-    }
+    return fwrite(p, n, 1, to) == 1;
 }
 
-/* From where it stands to its end, or to a stop. */
-static int read_on(struct em_scan *s, struct pass *p)
+static bool put_table(FILE *to, const struct hashtab *t)
 {
-    ssize_t n = 1;
+    const void *value;
+    uint64_t key;
+    bool ok = true;
+
+    for (size_t at = 0; ok && hashtab_next(t, &at, &key, &value);)
+        ok = put(to, &key, sizeof key) && (!value || put(to, value, t->value_size));
+    return ok;
+}
+
+int scan_save(const struct em_scan *s, FILE *to)
+{
+    const struct em_totals *t = &s->result.totals;
+    struct sums sums = { .bytes = t->bytes,
+                         .messages = t->messages,
+                         .malformed = t->malformed,
+                         .reports = t->reports,
+                         .unkeyed = t->unkeyed,
+                         .untimed = s->result.untimed,
+                         .calls_n = s->calls.n,
+                         .codes_n = s->codes.n,
+                         .reports_n = s->reports.n };
+
+    if (put(to, &sums, sizeof sums) && put_table(to, &s->calls) && put_table(to, &s->codes) &&
+        put_table(to, &s->reports))
+        return 0;
+    return EM_ERR_SYSTEM;
+}
+
+static bool get(FILE *from, void *p, size_t n)
+{
+    return fread(p, n, 1, from) == 1;
+}
+
+static int load_calls(struct em_scan *s, FILE *from, uint64_t n)
+{
+    struct em_count_delta d;
+    struct em_call_state more;
+    uint64_t key;
+    void *value;
+    bool added;
     int err = 0;
 
-    while (!err && !p->stopped && (n = read_some(s, p->fd, p->reader, &err)) > 0) {
-        reached(s, p, p->bytes + (uint64_t)n);
-        if (!err)
-            err = s->err;
+    for (; !err && n > 0; n--) {
+        if (!get(from, &key, sizeof key) || !get(from, &more, sizeof more))
+            return EM_ERR_CORRUPT;
+        if ((err = hashtab_add(&s->calls, key, &added, &value)) != 0)
+            break;
+        d = em_count_join(value, &more);
+        add(&s->result, 0, &d);
     }
-    return !err && n < 0 ? EM_ERR_SYSTEM : err;
-}
-
-static uint64_t done_so_far(const struct em_reader *r)
-{
-    struct em_reader_mark mark;
-    struct em_reader_stats stats;
-
-    em_reader_mark(r, &mark, &stats);
-    return mark.offset;
-}
-
-/* Works through what is mapped; the reader's first byte that is not done lies at `at`, which is its byte number `number`. */
-static int view_all(struct em_scan *s, struct pass *p, struct mapped *m, size_t at, uint64_t number)
-{
-    const size_t first = at;
-    bool last = false;
-
-    while (!last && !p->stopped && !s->err) {
-        size_t step = MAPPED_STEP - at % (MAPPED_STEP / 2);
-
-        last = m->n - at <= step;
-        if (last)
-            step = m->n - at;
-        at += em_reader_view(p->reader, m->base + at, step);
-        mapped_done(m, at);
-        reached(s, p, number + (last ? m->n : at) - first);
-    }
-    em_reader_keep(p->reader);
-    p->cut = mapped_cut(m, p->fd);
-    return s->err;
-}
-
-/* A regular file is read in place, which spares the copy. What read(2) finds afterwards was written to it since. */
-static int read_mapped(struct em_scan *s, struct pass *p)
-{
-    off_t now = lseek(p->fd, 0, SEEK_CUR), begin;
-    uint64_t at, number = done_so_far(p->reader);
-    struct mapped m;
-    int err;
-
-    if (now < 0 || (uint64_t)now < p->bytes)
-        return 0;
-    at = (uint64_t)now - p->bytes + number;
-    begin = (off_t)(at - at % MAPPED_STEP);
-    if (!mapped_open(&m, p->fd, (uint64_t)begin))
-        return 0;
-    err = view_all(s, p, &m, (size_t)(at - (uint64_t)begin), number);
-    if (!err && lseek(p->fd, begin + (off_t)m.n, SEEK_SET) < 0)
-        err = EM_ERR_SYSTEM;
-    mapped_close(&m);
     return err;
 }
 
-static int fail(const struct em_scan *s, const struct em_reader *r, int err, struct em_why *why)
+static int load_codes(struct em_scan *s, FILE *from, uint64_t n)
 {
-    const char *reason = strerror(errno);
-    char name[NAME_SHOWN];
-
-    esc_line_into(name, sizeof name, slice_of(s->name));
-    if (err == EM_ERR_UNSUPPORTED)
-        return em_fail(why, err, "%s is %s", name, em_reader_refusal(r));
-    if (err == EM_ERR_SYSTEM)
-        return em_fail(why, err, "%s cannot be read: %s", name, reason);
-    if (err == EM_ERR_LIMIT)
-        return em_fail(why, err, "%s: more than %d calls carry reports; scan less at a time", name,
-                       EM_SCAN_CALLS_MAX);
-    return em_fail(why, err, "%s: %s", name, em_err_text(err));
-}
-
-static int cut_short(const struct em_scan *s, uint64_t bytes, struct em_why *why)
-{
-    char name[NAME_SHOWN];
-
-    esc_line_into(name, sizeof name, slice_of(s->name));
-    return em_fail(why, EM_ERR_INPUT,
-                   "%s became shorter while it was read, %" PRIu64
-                   " bytes in: what was seen of it is counted; scan it again when nothing rewrites it",
-                   name, bytes);
-}
-
-static void add_stats(struct em_scan *s, const struct em_reader *r)
-{
-    struct em_reader_mark mark;
-    struct em_reader_stats stats;
-
-    em_reader_mark(r, &mark, &stats);
-    s->result.totals.messages += stats.messages;
-    s->result.totals.malformed += stats.malformed;
-}
-
-/* The beginning is read: it shows the encoding. */
-static int read_all(struct em_scan *s, struct pass *p)
-{
-    ssize_t n;
-    size_t room;
+    uint64_t key;
+    uint32_t code;
+    void *value;
+    bool added;
     int err = 0;
 
-    n = read_some(s, p->fd, p->reader, &err);
-    if (n > 0)
-        reached(s, p, p->bytes + (uint64_t)n);
-    if (err || s->err || n <= 0 || p->stopped)
-        return err ? err : n < 0 ? EM_ERR_SYSTEM : s->err;
-    (void)em_reader_space(p->reader, &room);
-    if (room > 0)
-        err = read_mapped(s, p);
-    return err || p->cut ? err : read_on(s, p);
+    for (; !err && n > 0; n--) {
+        if (!get(from, &key, sizeof key) || !get(from, &code, sizeof code))
+            return EM_ERR_CORRUPT;
+        if ((err = hashtab_add(&s->codes, key, &added, &value)) != 0 || !added)
+            continue;
+        memcpy(value, &code, sizeof code);
+        count_code(&s->result, code);
+    }
+    return err;
 }
 
-int em_scan_fd(struct em_scan *s, int fd, const char *name, bool (*progress)(void *arg, uint64_t bytes),
-               void *arg, struct em_why *why)
+/* A report that both have is a duplicate of one of them, besides the duplicates that each has found for itself. */
+static int load_reports(struct em_scan *s, FILE *from, uint64_t n, uint64_t keyed)
 {
-    struct pass p = {
-        .fd = fd, .reader = em_reader_new(on_report, s, NULL), .progress = progress, .arg = arg
-    };
+    uint64_t key, new_ones = 0;
+    bool added;
+    int err = 0;
+
+    for (; !err && n > 0; n--) {
+        if (!get(from, &key, sizeof key))
+            return EM_ERR_CORRUPT;
+        if ((err = hashtab_add(&s->reports, key, &added, NULL)) == 0)
+            new_ones += added;
+    }
+    s->result.totals.duplicates += keyed - new_ones;
+    return err;
+}
+
+int scan_load(struct em_scan *s, FILE *from)
+{
+    struct em_totals *t = &s->result.totals;
+    struct sums sums;
     int err;
 
-    s->name = name;
-    s->err = 0;
-    if (!p.reader)
-        return fail(s, NULL, EM_ERR_MEMORY, why);
-    err = read_all(s, &p);
-    if (!err && !p.stopped) {
-        em_reader_finish(p.reader);
-        err = em_reader_refusal(p.reader) ? EM_ERR_UNSUPPORTED : s->err;
-    }
-    add_stats(s, p.reader);
-    if (err)
-        err = fail(s, p.reader, err, why);
-    else if (p.cut)
-        err = cut_short(s, p.bytes, why);
-    em_reader_free(p.reader);
-    return err;
+    if (!get(from, &sums, sizeof sums))
+        return EM_ERR_CORRUPT;
+    t->bytes += sums.bytes;
+    t->messages += sums.messages;
+    t->malformed += sums.malformed;
+    t->reports += sums.reports;
+    t->unkeyed += sums.unkeyed;
+    s->result.untimed += sums.untimed;
+    if ((err = load_calls(s, from, sums.calls_n)) != 0 || (err = load_codes(s, from, sums.codes_n)) != 0)
+        return err;
+    return load_reports(s, from, sums.reports_n, sums.reports - sums.unkeyed);
 }
 
 const struct em_scan_result *em_scan_result(struct em_scan *s)

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -194,9 +195,41 @@ def test_scan_goes_on_behind_a_file_that_cannot_be_read():
     with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
         with open(f"{directory}/x.etl", "wb") as f:
             f.write(bytes(range(256)) * 4096)
-        code, out, err = cli("scan", "--json", f"{directory}/none", directory, f"{directory}/x.etl", f"{SRC}/demo/sample.log", want=2)
+        code, out, err = cli("scan", "--json", f"{directory}/none", f"{directory}/x.etl", f"{SRC}/demo/sample.log", want=2)
         expect(json.loads(out), code_23=1)
-        assert "none: No such file" in err and "is a directory" in err and "x.etl" in err and len(err.splitlines()) == 3, f"{code} {err}"
+        assert "none: No such file" in err and "x.etl" in err and len(err.splitlines()) == 2, f"{code} {err}"
+
+
+def test_scan_takes_directories_and_patterns():
+    whole = answer("scan", "--json", f"{SRC}/demo/sample.log", f"{SRC}/demo/growing.log", want=1)
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        os.makedirs(f"{directory}/logs/older")
+        shutil.copy(f"{SRC}/demo/sample.log", f"{directory}/logs/a.log")
+        shutil.copy(f"{SRC}/demo/growing.log", f"{directory}/logs/older/b.log")
+        shutil.copy(f"{SRC}/demo/sample.log", f"{directory}/logs/.hidden")
+        os.symlink("..", f"{directory}/logs/older/loop")
+        with open(f"{directory}/logs/x.etl", "wb") as f:
+            f.write(bytes(range(256)) * 64)
+        _, out, err = cli("scan", "--json", f"{directory}/logs", want=1)
+        assert json.loads(out) == {**whole, "bytes": whole["bytes"] + 16384}, out
+        assert "x.etl is binary" in err and len(err.splitlines()) == 1, err
+        for jobs in ("1", "3"):
+            got = answer("scan", "--json", "-J", jobs, f"{directory}/logs/*.log", f"{directory}/logs/old*", want=1)
+            assert got == whole, got
+        assert "none*: No such file" in cli("scan", f"{directory}/none*", want=2)[2]
+
+
+def test_scan_counts_within_a_window_of_time():
+    times = sorted(json.loads(x)["time"] for x in cli("scan", "-f", f"{SRC}/demo/sample.log", want=1)[1].splitlines())
+    assert times[0] != times[-1], times
+    before = answer("scan", "--json", "--until", times[-1], f"{SRC}/demo/sample.log", want=1)
+    after = answer("scan", "--json", "--since", times[-1], "--jobs", "2", f"{SRC}/demo/sample.log")
+    whole = answer("scan", "--json", f"{SRC}/demo/sample.log", want=1)
+    assert 0 < before["reports"] < whole["reports"] == before["reports"] + after["reports"], f"{before} {after}"
+    expect(answer("scan", "--json", "--since", "@9999999999", f"{SRC}/demo/sample.log"), reports=0, messages=whole["messages"])
+    for words in (["--since", "soon"], ["--since", "2015"], ["--since", "2015-09-29", "--until", "2015-09-28"], ["--until", "-1"]):
+        err = cli("scan", *words, f"{SRC}/demo/sample.log", want=2)[2]
+        assert "--since" in err or "--until" in err, err
 
 
 def test_names_of_files_do_not_reach_the_terminal():

@@ -13,6 +13,8 @@
 #include "evidence/ice.h"
 #include "evidence/reader.h"
 #include "evidence/scan.h"
+#include "evidence/scan_state.h"
+#include "base/hash.h"
 #include "harness.h"
 
 enum { TRUTH_MAX = 8192 };
@@ -186,6 +188,44 @@ static void scan_file(struct em_scan *s, const char *name)
     ck_assert_int_eq(unlink(in_dir(name)), 0);
 }
 
+/* The failures that were told, in their order, as a number. */
+static void on_told(void *arg, const struct em_failure_row *row)
+{
+    uint64_t *told = arg, words[2] = { *told, em_hash(&em_hash_key_fixed, row, sizeof *row) };
+
+    *told = em_hash(&em_hash_key_fixed, words, sizeof words);
+}
+
+static uint64_t in_processes(unsigned jobs, const char *const *paths, size_t n)
+{
+    uint64_t told = 0;
+    struct em_scan *s = em_scan_new(on_told, &told);
+    struct em_why why = { "" };
+
+    ck_assert_msg(em_scan_files(s, paths, n, jobs, NULL, &why) == 0, "%s", why.text);
+    compare(em_scan_result(s));
+    em_scan_free(s);
+    return told;
+}
+
+/* In parts of 4 KiB, that is, cut at nearly every place where it is allowed. */
+static void jobs_do_not_matter(unsigned files)
+{
+    char paths[8][128];
+    const char *list[8];
+    uint64_t told;
+
+    scan_part_min = 4096;
+    ck_assert_uint_le(files, 8);
+    for (unsigned i = 0; i < (files ? files : 1); i++) {
+        snprintf(paths[i], sizeof paths[i], files ? "%s/trace.%u" : "%s/trace", dir, i);
+        list[i] = paths[i];
+    }
+    told = in_processes(1, list, files ? files : 1);
+    for (unsigned jobs = 2; jobs <= 33; jobs += 31)
+        ck_assert_uint_eq(told, in_processes(jobs, list, files ? files : 1));
+}
+
 static void run(const char *const *more, size_t n, unsigned files)
 {
     struct em_scan *s = em_scan_new(on_failure, NULL);
@@ -195,6 +235,7 @@ static void run(const char *const *more, size_t n, unsigned files)
     snprintf(dir, sizeof dir, "/tmp/edgemedia-truth-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     generate(more, n);
+    jobs_do_not_matter(files);
     failures = 0;
     if (files == 0)
         scan_file(s, "trace");

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The scan of files that do not hold still: one gets shorter while it is mapped, one grows, one is not a file. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "evidence/mapped.h"
@@ -142,9 +144,119 @@ START_TEST(another_fault_is_none_of_ours)
     int fd = file_of(MIB / MESSAGE);
     struct mapped m;
 
-    ck_assert(mapped_open(&m, fd, 0));
+    ck_assert(mapped_open(&m, fd, 0, UINT64_MAX));
     raise(SIGBUS);
     raise(SIGBUS);
+}
+END_TEST
+
+/* --- several processes -------------------------------------------------------------------------------------------- */
+
+struct told {
+    unsigned problems, kills;
+    size_t file;
+    int err;
+    char why[512];
+};
+
+static void on_problem(void *arg, size_t file, int err, const char *why)
+{
+    struct told *told = arg;
+
+    told->problems++;
+    told->file = file;
+    told->err = err;
+    snprintf(told->why, sizeof told->why, "%s", why);
+}
+
+START_TEST(a_file_that_cannot_be_read_is_told)
+{
+    const char *const paths[] = { "/dev/null", "/nonexistent/\033[31m", "/dev/null", "/dev/null" };
+    struct told told = { 0 };
+    const struct em_scan_watch watch = { &told, NULL, on_problem };
+    struct em_scan *s = em_scan_new(NULL, NULL);
+
+    ck_assert_int_eq(em_scan_files(s, paths, 4, (unsigned)_i + 1, &watch, NULL), 0);
+    ck_assert_uint_eq(told.problems, 1);
+    ck_assert_uint_eq(told.file, 1);
+    ck_assert_int_eq(told.err, EM_ERR_SYSTEM);
+    ck_assert_ptr_nonnull(strstr(told.why, "No such file"));
+    ck_assert_ptr_null(strchr(told.why, '\033'));
+    em_scan_free(s);
+}
+END_TEST
+
+/* Ends one of the processes, as the kernel does when there is no memory. They wait for a FIFO that nobody writes. */
+static bool end_one(void *arg, uint64_t bytes)
+{
+    struct told *told = arg;
+    char path[64], text[64] = "";
+    FILE *f;
+
+    (void)bytes;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, f));
+    fclose(f);
+    if (told->kills++ == 0)
+        for (char *p = text; *p; p = p + strspn(p, " \n")) {
+            ck_assert_int_eq(kill((pid_t)strtol(p, &p, 10), SIGKILL), 0);
+        }
+    return true;
+}
+
+START_TEST(a_process_that_is_killed_is_told)
+{
+    char fifo[] = "/tmp/edgemedia-scan-XXXXXX";
+    const char *const paths[] = { fifo, fifo };
+    struct told told = { 0 };
+    const struct em_scan_watch watch = { &told, end_one, on_problem };
+    struct em_scan *s = em_scan_new(NULL, NULL);
+    struct em_why why = { "" };
+
+    ck_assert_int_ge(mkstemp(fifo), 0);
+    ck_assert_int_eq(unlink(fifo), 0);
+    ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+    ck_assert_int_eq(em_scan_files(s, paths, 2, 2, &watch, &why), EM_ERR_SYSTEM);
+    ck_assert_ptr_nonnull(strstr(why.text, "ended by signal 9"));
+    ck_assert_int_eq(unlink(fifo), 0);
+    em_scan_free(s);
+}
+END_TEST
+
+/* --- a window of time --------------------------------------------------------------------------------------------- */
+
+START_TEST(only_what_lies_in_the_window_counts)
+{
+    static const char text[] =
+        "2026/11/01 10:00:00.000000 192.0.2.1:5060 -> 192.0.2.2:5060\n"
+        "BYE sip:a@b.example SIP/2.0\nCall-ID: 1\nms-client-diagnostics: 23; reason=\"r\"\n\n"
+        "2026/11/01 11:00:00.000000 192.0.2.1:5060 -> 192.0.2.2:5060\n"
+        "BYE sip:a@b.example SIP/2.0\nCall-ID: 1\nms-client-diagnostics: 24; reason=\"r\"\n\n"
+        "2026/11/01 12:00:00.000000 192.0.2.1:5060 -> 192.0.2.2:5060\n"
+        "BYE sip:a@b.example SIP/2.0\nCall-ID: 2\nms-client-diagnostics: 23; reason=\"r\"\n\n";
+    static const char untimed[] =
+        "BYE sip:a@b.example SIP/2.0\nCall-ID: 3\nms-client-diagnostics: 23; reason=\"r\"\n\n";
+    const int64_t eleven = INT64_C(1793530800) * 1000000;
+    struct em_scan *s = em_scan_new(NULL, NULL);
+    const struct em_scan_result *r = em_scan_result(s);
+    FILE *f = tmpfile(), *g = tmpfile();
+
+    ck_assert(fputs(text, f) >= 0 && fputs(untimed, g) >= 0);
+    rewind(f);
+    rewind(g);
+    em_scan_between(s, eleven, eleven + INT64_C(3600) * 1000000);
+    ck_assert_int_eq(em_scan_fd(s, fileno(f), "f", NULL, NULL, NULL), 0);
+    ck_assert_int_eq(em_scan_fd(s, fileno(g), "g", NULL, NULL, NULL), 0);
+    ck_assert_uint_eq(r->totals.messages, 4);
+    ck_assert_uint_eq(r->totals.reports, 1);
+    ck_assert_uint_eq(r->totals.calls, 1);
+    ck_assert_uint_eq(r->totals.code_23, 0);
+    ck_assert_uint_eq(r->untimed, 1);
+    fclose(f);
+    fclose(g);
+    em_scan_free(s);
 }
 END_TEST
 
@@ -155,5 +267,8 @@ int main(void)
     tcase_add_loop_test(t, a_file_that_changes_while_it_is_read, 0, sizeof rows / sizeof *rows);
     tcase_add_test(t, a_file_is_read_from_where_it_stands);
     tcase_add_test_raise_signal(t, another_fault_is_none_of_ours, SIGBUS);
+    tcase_add_loop_test(t, a_file_that_cannot_be_read_is_told, 0, 3);
+    tcase_add_test(t, a_process_that_is_killed_is_told);
+    tcase_add_test(t, only_what_lies_in_the_window_counts);
     return em_run();
 }

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * One file of a scan, or a part of it: mapped where that is possible, read where not. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/esc.h"
+#include "evidence/lines.h"
+#include "evidence/mapped.h"
+#include "evidence/reader.h"
+#include "evidence/scan_state.h"
+#include "evidence/textin.h"
+
+enum {
+    PROGRESS_EVERY = 256 * 1024, /* bytes between two calls of progress */
+    NAME_SHOWN = 256,            /* bytes of a file's name in a message */
+    SPLIT_LOOKED_AT = 512 * 1024 /* bytes in which a place to split is looked for */
+};
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* One range: how far it is, and whom to tell. */
+struct pass {
+    int fd;
+    struct em_reader *reader;
+    bool (*progress)(void *arg, uint64_t bytes);
+    void *arg;
+    uint64_t begin; /* the reader's first byte */
+    off_t origin;   /* where the reader's byte 0 is in the file */
+    uint64_t most;  /* bytes to read */
+    uint64_t bytes, told;
+    bool cut;     /* it got shorter while it was read */
+    bool stopped; /* progress said so */
+};
+
+/* Reads once, into the reader's own memory where that is possible. Returns what read(2) did; *err is the reader's. */
+static ssize_t read_some(struct em_scan *s, struct pass *p, int *err)
+{
+    size_t room;
+    void *to = em_reader_space(p->reader, &room);
+    bool direct = room > 0;
+    ssize_t n;
+
+    if (!direct || room > sizeof s->bytes)
+        room = sizeof s->bytes;
+    if (room > p->most - p->bytes)
+        room = (size_t)(p->most - p->bytes);
+    do
+        n = room > 0 ? read(p->fd, direct ? to : s->bytes, room) : 0;
+    while (n < 0 && errno == EINTR);
+    if (n > 0)
+        *err =
+            direct ? em_reader_filled(p->reader, (size_t)n) : em_reader_push(p->reader, s->bytes, (size_t)n);
+    return n;
+}
+
+static void reached(struct em_scan *s, struct pass *p, uint64_t bytes)
+{
+    if (bytes <= p->bytes)
+        return;
+    s->result.totals.bytes += bytes - p->bytes;
+    p->bytes = bytes;
+    if (!s->err && p->progress && p->bytes - p->told >= PROGRESS_EVERY) {
+        p->told = p->bytes;
+        p->stopped = !p->progress(p->arg, p->bytes);
+    }
+}
+
+/* From where it stands to its end, or to a stop. */
+static int read_on(struct em_scan *s, struct pass *p)
+{
+    ssize_t n = 1;
+    int err = 0;
+
+    while (!err && !p->stopped && (n = read_some(s, p, &err)) > 0) {
+        reached(s, p, p->bytes + (uint64_t)n);
+        if (!err)
+            err = s->err;
+    }
+    return !err && n < 0 ? EM_ERR_SYSTEM : err;
+}
+
+static uint64_t done_so_far(const struct em_reader *r)
+{
+    struct em_reader_mark mark;
+    struct em_reader_stats stats;
+
+    em_reader_mark(r, &mark, &stats);
+    return mark.offset;
+}
+
+/* Works through what is mapped; the reader's first byte that is not done lies at `at`, which is its byte number `number`. */
+static int view_all(struct em_scan *s, struct pass *p, struct mapped *m, size_t at, uint64_t number)
+{
+    const size_t first = at;
+    bool last = false;
+
+    while (!last && !p->stopped && !s->err) {
+        size_t step = MAPPED_STEP - at % (MAPPED_STEP / 2);
+
+        last = m->n - at <= step;
+        if (last)
+            step = m->n - at;
+        at += em_reader_view(p->reader, m->base + at, step);
+        mapped_done(m, at);
+        reached(s, p, number - p->begin + (last ? m->n : at) - first);
+    }
+    em_reader_keep(p->reader);
+    p->cut = mapped_cut(m, p->fd);
+    return s->err;
+}
+
+/* A regular file is read in place, which spares the copy. What read(2) finds afterwards was written to it since. */
+static int read_mapped(struct em_scan *s, struct pass *p)
+{
+    uint64_t number = done_so_far(p->reader), at = (uint64_t)p->origin + number,
+             begin = at - at % MAPPED_STEP;
+    uint64_t end = p->most == UINT64_MAX ? UINT64_MAX : (uint64_t)p->origin + p->begin + p->most;
+    struct mapped m;
+    int err;
+
+    if (p->origin < 0 || !mapped_open(&m, p->fd, begin, end))
+        return 0;
+    if (begin + m.n <
+        (uint64_t)p->origin + p->begin + p->bytes) { /* it is shorter than what was read already */
+        p->cut = true;
+        mapped_close(&m);
+        return 0;
+    }
+    err = view_all(s, p, &m, (size_t)(at - begin), number);
+    if (!err && lseek(p->fd, (off_t)(begin + m.n), SEEK_SET) < 0)
+        err = EM_ERR_SYSTEM;
+    mapped_close(&m);
+    return err;
+}
+
+static int fail(const struct em_scan *s, const struct em_reader *r, int err, struct em_why *why)
+{
+    const char *reason = strerror(errno);
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
+    if (err == EM_ERR_UNSUPPORTED)
+        return em_fail(why, err, "%s is %s", name, em_reader_refusal(r));
+    if (err == EM_ERR_SYSTEM)
+        return em_fail(why, err, "%s cannot be read: %s", name, reason);
+    if (err == EM_ERR_LIMIT)
+        return em_fail(why, err, "%s: more than %d calls carry reports; scan less at a time", name,
+                       EM_SCAN_CALLS_MAX);
+    return em_fail(why, err, "%s: %s", name, em_err_text(err));
+}
+
+static int cut_short(const struct em_scan *s, uint64_t bytes, struct em_why *why)
+{
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
+    return em_fail(why, EM_ERR_INPUT,
+                   "%s became shorter while it was read, %" PRIu64
+                   " bytes in: what was seen of it is counted; scan it again when nothing rewrites it",
+                   name, bytes);
+}
+
+static void add_stats(struct em_scan *s, const struct em_reader *r)
+{
+    struct em_reader_mark mark;
+    struct em_reader_stats stats;
+
+    em_reader_mark(r, &mark, &stats);
+    s->result.totals.messages += stats.messages;
+    s->result.totals.malformed += stats.malformed;
+}
+
+/* The beginning is read: it shows the encoding. */
+static int read_all(struct em_scan *s, struct pass *p)
+{
+    size_t room;
+    ssize_t n;
+    int err = 0;
+
+    n = read_some(s, p, &err);
+    if (n > 0)
+        reached(s, p, p->bytes + (uint64_t)n);
+    if (err || s->err || n <= 0 || p->stopped)
+        return err ? err : n < 0 ? EM_ERR_SYSTEM : s->err;
+    (void)em_reader_space(p->reader, &room);
+    if (room > 0)
+        err = read_mapped(s, p);
+    if (!err && !p->cut)
+        err = read_on(s, p);
+    p->cut |= !p->stopped && p->most != UINT64_MAX && p->bytes < p->most;
+    return err;
+}
+
+/* Where the reader's byte 0 lies, or -1: not a file that can be read at any place. A part begins where it was told to. */
+static off_t go_to(int fd, uint64_t from)
+{
+    off_t now = lseek(fd, from ? (off_t)from : 0, from ? SEEK_SET : SEEK_CUR);
+
+    return now < 0 ? -1 : now - (off_t)from;
+}
+
+int scan_range(struct em_scan *s, int fd, const struct scan_range *range,
+               bool (*progress)(void *arg, uint64_t bytes), void *arg, struct em_why *why)
+{
+    const struct em_reader_mark mark = { .offset = range->from, .encoding = TEXTIN_BYTES };
+    struct pass p = { .fd = fd,
+                      .reader = em_reader_new(scan_report, s, range->from ? &mark : NULL),
+                      .progress = progress,
+                      .arg = arg,
+                      .origin = go_to(fd, range->from),
+                      .begin = range->from,
+                      .most = range->to == UINT64_MAX ? UINT64_MAX : range->to - range->from };
+    int err;
+
+    s->name = range->name;
+    s->err = 0;
+    if (!p.reader)
+        return fail(s, NULL, EM_ERR_MEMORY, why);
+    err = read_all(s, &p);
+    if (!err && !p.stopped) {
+        em_reader_finish(p.reader);
+        err = em_reader_refusal(p.reader) ? EM_ERR_UNSUPPORTED : s->err;
+    }
+    add_stats(s, p.reader);
+    if (err)
+        err = fail(s, p.reader, err, why);
+    else if (p.cut)
+        err = cut_short(s, p.bytes, why);
+    em_reader_free(p.reader);
+    return err;
+}
+
+int em_scan_fd(struct em_scan *s, int fd, const char *name, bool (*progress)(void *arg, uint64_t bytes),
+               void *arg, struct em_why *why)
+{
+    const struct scan_range all = { .name = name, .to = UINT64_MAX };
+
+    return scan_range(s, fd, &all, progress, arg, why);
+}
+
+/* --- places to split ---------------------------------------------------------------------------------------------- */
+
+bool scan_can_split(int fd)
+{
+    struct textin in;
+    struct stat st;
+    char head[TEXTIN_SNIFF];
+    ssize_t n;
+    bool bytes;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || lseek(fd, 0, SEEK_CUR) != 0 ||
+        !textin_init(&in, 0, TEXTIN_UNDECIDED))
+        return false;
+    n = pread(fd, head, sizeof head, 0);
+    if (n > 0)
+        (void)textin_push(&in, head, (size_t)n);
+    textin_decide(&in);
+    bytes = in.encoding == TEXTIN_BYTES;
+    textin_fini(&in);
+    return bytes;
+}
+
+uint64_t scan_split(int fd, uint64_t at)
+{
+    char *text = malloc(SPLIT_LOOKED_AT);
+    ssize_t n = text && at > 0 ? pread(fd, text, SPLIT_LOOKED_AT, (off_t)(at - 1)) : 0;
+    const char *p = text, *end = text + (n > 0 ? n : 0), *lf;
+    uint64_t found = UINT64_MAX;
+
+    while (found == UINT64_MAX && p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        const char *next = memchr(lf + 1, '\n', (size_t)(end - lf - 1));
+
+        if (next && line_is_fresh_start((struct slice) { lf + 1, (size_t)(line_end(lf + 1, next) - lf - 1) }))
+            found = at - 1 + (uint64_t)(lf + 1 - text);
+        p = lf + 1;
+    }
+    free(text);
+    return found;
+}
