@@ -107,15 +107,35 @@ void em_ask_ignore(struct em_attempt *a, enum em_verdict wrong, const char *what
     va_end(ap);
 }
 
+/* A server writes its client's address in both forms alike. Some NAT devices rewrite what looks like an address to them, which is why the
+ * second form was invented (RFC 8489 section 14.2); they meet media, too. */
+static bool two_mapped_addresses(const struct stun_msg *m, char plain[EM_ENDPOINT_MAX],
+                                 char xored[EM_ENDPOINT_MAX])
+{
+    if (!em_address_usable(&m->mapped) || !em_address_usable(&m->xor_mapped))
+        return false;
+    em_address_text(&m->mapped, plain);
+    em_address_text(&m->xor_mapped, xored);
+    return strcmp(plain, xored) != 0;
+}
+
 /* One whole STUN message. */
 static void heard_message(struct em_attempt *a, const struct stun_msg *m)
 {
+    char seen[EM_ENDPOINT_MAX], meant[EM_ENDPOINT_MAX];
+
     if (a->relay && m->class == STUN_INDICATION && em_relay_indication(a, m))
         return;
     if (!a->asking || !stun_is_answer(m, a->method, a->tid))
         a->strays++;
     else if (m->fingerprint_present && !m->fingerprint_right)
-        em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "the answer's FINGERPRINT is wrong");
+        em_attempt_end(a, EM_VERDICT_MANGLED,
+                       "the answer was altered on the way: its FINGERPRINT does not fit its bytes");
+    else if (two_mapped_addresses(m, seen, meant))
+        em_attempt_end(
+            a, EM_VERDICT_MANGLED,
+            "the answer was altered on the way: XOR-MAPPED-ADDRESS says %s, MAPPED-ADDRESS says %s", meant,
+            seen);
     else
         a->kind->answer(a, m);
 }

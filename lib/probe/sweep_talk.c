@@ -150,9 +150,10 @@ static void answered(struct em_sweep *s, uint32_t lane, const struct stun_msg *m
         sweep_good(s, lane);
     } else if (t->check == 0) {
         t->check++;
-        t->tried_us = sweep_now(s);
+        t->tries = 1; /* one lost datagram is no filter: this request may be sent again as the first one */
+        t->began_us = t->tried_us = sweep_now(s);
         sweep_ask(s, lane);
-        sweep_deadline(s, lane, t->tried_us + s->conf.timeout_us);
+        sweep_deadline(s, lane, t->tried_us + (sweep_tcp(s) ? s->conf.timeout_us : sweep_patience(s, t)));
     } else {
         sweep_share_begin(s, lane, m);
     }

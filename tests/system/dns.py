@@ -40,19 +40,24 @@ def record(owner, kind, value):
 
 
 class Dns:
-    def __init__(self, zone):
+    def __init__(self, zone, at="127.0.0.1", port=0):
         self.zone = zone
         self.asked = []
+        family = socket.AF_INET6 if ":" in at else socket.AF_INET
         while True:
-            self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.udp.bind(("127.0.0.1", 0))
+            self.udp = socket.socket(family, socket.SOCK_DGRAM)
+            if family == socket.AF_INET6:
+                self.udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            self.udp.bind((at, port))
             self.port = self.udp.getsockname()[1]
             try:
-                self.tcp = socket.create_server(("127.0.0.1", self.port))
+                self.tcp = socket.create_server((at, self.port), family=family, dualstack_ipv6=at == "::")
                 break
             except OSError:
                 self.udp.close()
-        self.address = f"127.0.0.1:{self.port}"
+                if port:
+                    raise
+        self.address = f"{at}:{self.port}"
         threading.Thread(target=self.serve_udp, daemon=True).start()
         threading.Thread(target=self.serve_tcp, daemon=True).start()
 
