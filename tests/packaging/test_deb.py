@@ -12,7 +12,8 @@ import tempfile
 import time
 
 SRC, BUILD = os.path.abspath(os.environ.get("EM_SRCDIR", ".")), os.path.abspath(os.environ.get("EM_BUILDDIR", "."))
-sys.path[:0] = [f"{SRC}/tests"]
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/demo"]
+import free_ports  # noqa: E402
 import tap  # noqa: E402
 
 PACKAGES = ["edgemedia", "edgemedia-doc", "edgemediad", "monitoring-plugins-edgemedia"]
@@ -142,11 +143,12 @@ def test_the_first_verdict_needs_no_configuration():
     if not State.machine:
         return "needs root for debootstrap"
     began = time.monotonic()
-    text = State.machine.must("""
-        edgemedia respond 127.0.0.1 40000-40000 >/tmp/respond 2>&1 & responder=$!
+    port = free_ports.take()
+    text = State.machine.must(f"""
+        edgemedia respond 127.0.0.1 {port}-{port} >/tmp/respond 2>&1 & responder=$!
         trap 'kill $responder' EXIT
-        until grep -q 40000 /tmp/respond; do kill -0 $responder && sleep 0.05; done
-        /usr/lib/nagios/plugins/check_edge_media --probe stun:127.0.0.1:40000""")
+        until grep -q '^listening' /tmp/respond; do kill -0 $responder && sleep 0.05; done
+        /usr/lib/nagios/plugins/check_edge_media --probe stun:127.0.0.1:{port}""")
     assert "OK" in text, text
     print(f"# a verdict after {time.monotonic() - began:.2f} s")
     return None

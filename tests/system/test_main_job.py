@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,11 +16,11 @@ import time
 
 sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), os.path.dirname(os.path.abspath(__file__))]
 import tap  # noqa: E402
-from edgemediad import Daemon, free_port, sanitized, wait_for  # noqa: E402
+from edgemediad import BUILD, Daemon, free_port, sanitized, wait_for  # noqa: E402
 from private_snmpd import Snmpd, end_with_parent  # noqa: E402
 from snmpv2c import Manager, oid  # noqa: E402
 from whole import (BACK_S, METRICS, TOTALS, V3, Meter, Snmp, Whole, dead_udp, edgemedia, end, measure, metrics, of_session,  # noqa: E402
-                   rss, silent_tcp, tools, worst_of_runs)
+                   rss, silent_tcp, tools, waited, worst_of_runs)
 
 SLOW = 10 if sanitized() else 1
 STALL_S = 0.05 * SLOW
@@ -43,7 +44,7 @@ def bystander():
 
 
 def watched(run):
-    """(what run() came to, how late a bystander was meanwhile)"""
+    """(the two that run() came to, how late a bystander was meanwhile)"""
     meter = Meter(bystander)
     meter.start()
     try:
@@ -51,7 +52,7 @@ def watched(run):
     finally:
         meter.over.set()
         meter.join(30)
-    return found, meter.worst() if meter.seconds else 0.0
+    return *found, meter.worst() if meter.seconds else 0.0
 
 
 # --- counting -----------------------------------------------------------------------------------------------------------------------
@@ -209,16 +210,16 @@ def test_probes_and_metrics_go_on_while_snmpd_is_stopped():
         assert whole.daemon.get("/metrics", "web")[0] == 200
         with tempfile.TemporaryDirectory(prefix="em-beside-") as d, Daemon(d) as beside:
             beside.start(preexec_fn=end_with_parent)
-            meter, noise = measure(3, lambda: whole.daemon.get("/metrics", "web"), lambda: beside.get("/metrics", "web"))
+            meter, noise = measure(3, lambda: whole.daemon.get("/metrics", "web"), lambda: beside.get("/metrics", "web"),
+                                   of=(whole.daemon.process.pid,))
         note(f"/metrics while snmpd is stopped: {meter}")
-        return meter.worst(), noise.worst()
+        return meter.worst(), meter.worst_by_itself(), noise.worst()
 
     before = whole.probes()
     whole.snmpd.pause()
-    why = None
     try:
         stopped = time.monotonic()
-        why = worst_of_runs("/metrics while snmpd is stopped", STALL_S, once)
+        worst_of_runs("/metrics while snmpd is stopped", STALL_S, once)
         whole.fail("while snmpd is stopped")
         wait_for("that failure", lambda: whole.counted() == whole.true_totals(), BACK_S)
         wait_for("three more probes of every check", lambda: all(n >= before[name] + 3 for name, n in whole.probes().items()), 20)
@@ -229,7 +230,6 @@ def test_probes_and_metrics_go_on_while_snmpd_is_stopped():
     wait_for("newer rows", lambda: sum(map(int, whole.snmp.column(12, 15).values())) > now, BACK_S)
     note(f"rows go on {time.monotonic() - begin:.1f} s later")
     whole.wait_for_truth()
-    return why
 
 
 # --- 500 checks due at once ---------------------------------------------------------------------------------------------------------
@@ -246,8 +246,8 @@ def held_back(daemon, seconds):
     daemon.process.send_signal(signal.SIGCONT)
 
 
-def stall_by(daemon, manager):
-    """The seconds by which 500 checks at once make /healthz and SNMP GET slower than at rest; and the bystander's."""
+def stall_by(daemon, snmpd, manager):
+    """The seconds by which 500 checks at once make /healthz and SNMP GET slower than at rest, as worst_of_runs wants them."""
     asks = (lambda: daemon.get("/healthz", "web"), lambda: manager.get(oid("1.3.6.1.4.1.8072.9999.9999.23.1.1.1.0")))
     idle = stall_by.idle = stall_by.idle or measure(2, *asks)
     if not daemon.status()["checks"]:
@@ -256,14 +256,16 @@ def stall_by(daemon, manager):
         wait_for("all checks", lambda: all(row["probes"] for row in daemon.status()["checks"]), 15 * SLOW)
     before = sum(row["probes"] for row in daemon.status()["checks"])
     held_back(daemon, 1.5)
-    *busy, noise = measure(2.5, *asks, bystander)
+    *busy, noise = measure(2.5, *asks, bystander, of=(daemon.process.pid, snmpd.process.pid))
     status = daemon.status()
     verdicts = {row["verdict"] for row in status["checks"]}
     assert len(status["checks"]) == CHECKS and verdicts == {"filtered", "refused"}, verdicts
     assert sum(row["probes"] for row in status["checks"]) >= before + CHECKS
     for name, rest, load in zip(("/healthz", "SNMP GET"), idle, busy):
         note(f"{name}: at rest {rest}; with {CHECKS} checks due at once {load}")
-    return max(load.worst() - rest.median() for rest, load in zip(idle, busy)), noise.worst()
+    pairs = list(zip(idle, busy))
+    return (max(load.worst() - rest.median() for rest, load in pairs), max(load.worst_by_itself() - rest.median() for rest, load in pairs),
+            noise.worst())
 
 
 def test_500_checks_due_at_once_stall_neither_snmp_nor_http():
@@ -276,7 +278,7 @@ def test_500_checks_due_at_once_stall_neither_snmp_nor_http():
             with Daemon(d, agentx_address=snmpd.agentx, concurrent_probes=CHECKS) as daemon:
                 daemon.start(preexec_fn=end_with_parent)
                 wait_for("its objects", lambda: Snmp(snmpd.port).number("1.1.0") == 0, BACK_S)
-                return worst_of_runs("worse than the median at rest", STALL_S, lambda: stall_by(daemon, manager))
+                worst_of_runs("worse than the median at rest", STALL_S, lambda: stall_by(daemon, snmpd, manager))
         finally:
             manager.close()
             snmpd.close()
@@ -296,20 +298,24 @@ def test_a_dead_address_ends_at_its_timeout():
     cases = ((f"udp:127.0.0.1:{port['dead']}", "filtered"), (f"turn:127.0.0.1:{port['dead']}", "filtered"),
              (f"tcp:127.0.0.1:{port['full']}", "filtered"), (f"tcp:127.0.0.1:{port['silent']}", "silent"),
              ("stun:edge.example.com:3478", "dns-failed"))
-    why = None
     for uris, verdict in (*(((uri,), verdict) for uri, verdict in cases), ((cases[0][0],) * 250, "filtered")):
         def command():
-            begin = time.monotonic()
-            done = edgemedia("probe", "--json", "--timeout", "1", "--name-server", name_server, *uris)
-            late = time.monotonic() - begin - 1
-            assert done.returncode == 1 and {json.loads(line)["verdict"] for line in done.stdout.splitlines()} == {verdict}, done
-            assert done.stdout.count("\n") == len(uris) and late >= 0, (late, done)
-            return late
-        why = worst_of_runs(f"{len(uris)} x {uris[0]} {verdict} after its timeout, the command's start and end included", LATE_S,
-                            lambda: watched(command)) or why
+            with tempfile.TemporaryFile("w+") as told:
+                idle, begin = waited(), time.monotonic()
+                probe = subprocess.Popen([f"{BUILD}/edgemedia", "probe", "--json", "--timeout", "1", "--name-server", name_server, *uris],
+                                         stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+                os.waitid(os.P_PID, probe.pid, os.WEXITED | os.WNOWAIT)
+                late = time.monotonic() - begin - 1
+                idle = waited(probe.pid) - idle
+                told.seek(0)
+                lines = told.readlines()
+            assert probe.wait() == 1 and {json.loads(line)["verdict"] for line in lines} == {verdict}, lines
+            assert len(lines) == len(uris) and late >= 0, (late, lines)
+            return late, late - idle
+        worst_of_runs(f"{len(uris)} x {uris[0]} {verdict} after its timeout, the command's start and end included", LATE_S,
+                      lambda: watched(command))
     for s in (dead, silent, full, *waiting):
         s.close()
-    return why
 
 
 class Listener(threading.Thread):
@@ -340,27 +346,29 @@ class Listener(threading.Thread):
 
 
 def latest_end(listener):
-    """The seconds by which the last of 500 probes that were due at once outlived its timeout."""
+    """The seconds by which the last of 500 probes that were due at once outlived its timeout; and without waiting for a processor."""
     body = many_checks((f"tcp:127.0.0.1:{listener.port}",))
     with tempfile.TemporaryDirectory(prefix="em-silent-") as d, Daemon(d, body, concurrent_probes=CHECKS) as daemon:
         daemon.start(preexec_fn=end_with_parent)
         wait_for("all checks", lambda: daemon.status()["daemon"]["checks_untested"] == 0, 10 * SLOW)
         held_back(daemon, 2.5)
-        began = time.monotonic()
+        began, idle = time.monotonic(), waited(daemon.process.pid)
         wait_for("probes", lambda: len(listener.since(began)) >= CHECKS, 10 * SLOW)
+        idle = waited(daemon.process.pid) - idle
         lives = listener.since(began)[:CHECKS]
-        assert {row["verdict"] for row in daemon.status()["checks"]} == {"silent"}
+        verdicts = {row["verdict"] for row in daemon.status()["checks"]}
+        assert verdicts == {"silent"}, verdicts
     first, last = min(begin for begin, _ in lives), max(begin for begin, _ in lives)
     seconds = [end - begin for begin, end in lives]
     note(f"{CHECKS} probes of a silent port began within {(last - first) * 1000:.0f} ms and lived {min(seconds):.3f} to {max(seconds):.3f} s")
     assert min(seconds) > 0.8, min(seconds)
-    return max(seconds) - 1
+    return max(seconds) - 1, max(seconds) - 1 - idle
 
 
 def test_500_checks_due_at_once_end_at_their_timeout():
     listener = Listener()
     listener.start()
-    return worst_of_runs("later than the timeout", LATE_S, lambda: watched(lambda: latest_end(listener)), 2)
+    worst_of_runs("later than the timeout", LATE_S, lambda: watched(lambda: latest_end(listener)), 2)
 
 
 # --- memory, and the end ------------------------------------------------------------------------------------------------------------

@@ -301,6 +301,12 @@ def test_snmpd_absent_at_first():
         assert len(lab.demo.lines("connected to")) == 1
 
 
+def unread(path):
+    """The bytes that lie unread in the connections of the server on a Unix socket."""
+    shown = subprocess.run(["ss", "-xnH", "state", "connected"], capture_output=True, text=True, check=True).stdout
+    return sum(int(words[2]) for words in map(str.split, shown.splitlines()) if path in words[3:6])
+
+
 def test_snmpd_stopped():
     with Lab() as lab:
         lab.snmpd.pause()
@@ -316,7 +322,7 @@ def test_snmpd_stopped():
         lab.snmpd.resume()
         print(f"# rows back {wait_for('rows', lab.rows_are_there, ROWS_BACK_S):.1f} s after it went on")
         lab.snmpd.pause()
-        time.sleep(6)  # into the next ping
+        wait_for("the next ping", lambda: unread(lab.snmpd.agentx) > 0, 10)
         took, status = lab.demo.stop(300)
         assert took < 1000 and status == 0, f"em_snmp_stop took {took} ms, exit status {status}"
 
