@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 /* Lines that must not be passed over. Each look is a set of pairs of bytes; a line may be more than it looks. */
 enum line_look {
     LOOK_NUL = 1 << 0, /* a NUL first */
@@ -27,6 +29,10 @@ enum line_look {
     LOOK_MESSAGE = 1 << 10, /* Message-Type, Message-Body */
     LOOK_LOG = 1 << 11,     /* LogType */
     LOOK_S = 1 << 12,       /* Start-Line, SIP-Start-Line */
+    LOOK_WRAP = 1 << 13,    /* blank, or begins with something that stands in front of wrapped lines */
+    LOOK_FRAME =
+        1 << 14, /* "--", "<-", "U ", "RX", "[2", ...: what tools write around messages; it may be more */
+    LOOK_SOFIA = 1 << 15, /* "recv", "send" */
 };
 
 /* The set of the first bytes that some look has, in two forms: bit c >> 4 of halves[c & 15], and firsts[c]. All are below 128. */
@@ -37,6 +43,7 @@ struct line_plan {
 };
 
 void line_plan(struct line_plan *plan, unsigned looks);
+bool line_has_look(struct slice line, unsigned looks); /* as line_pass() sees it */
 
 /* p is the start of a line. Passes over whole lines that none of the looks is for, and returns the start of the first line that is to be
  * looked at. It may return early: near the end, and at a CR that stands without a LF. */

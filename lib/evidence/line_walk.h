@@ -10,7 +10,7 @@
 enum { LINE_BLOCK = 64, LINE_BLOCK_READS = LINE_BLOCK + 2 };
 
 /* A line is looked at when its first and its second byte share a look; for LOOKS_AT_FIRST the first is enough. */
-enum { LOOKS_AT_FIRST = LOOK_NUL | LOOK_ODD | LOOK_TYPE };
+enum { LOOKS_AT_FIRST = LOOK_NUL | LOOK_ODD | LOOK_TYPE | LOOK_WRAP };
 extern const uint16_t line_first_looks[256], line_second_looks[256];
 
 /* p[0] and p[1] can be read. */

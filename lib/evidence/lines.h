@@ -17,6 +17,8 @@ enum line_kind {
     LINE_OCS_END,   /* "$$end_record" */
     LINE_UCC_PACKET, /* UCCAPI: a packet's text follows */
     LINE_UCC_OTHER,  /* any other UCCAPI line, the end of a packet included */
+    LINE_WRAPPED,    /* a start line in a wrapping: wrap.h, as the next */
+    LINE_FRAME,      /* what a tool writes before or behind a message */
 };
 
 /* *time_us is set (Unix microseconds) when the line carries a full date and time; else it is left alone. */

@@ -21,11 +21,15 @@
 #include "evidence/line_pass.h"
 #include "evidence/lines.h"
 #include "evidence/textin.h"
+#include "evidence/wrap.h"
 
 enum {
     LINE_MAX = 128 * 1024, /* a longer line is no header: passed over to its end */
     PLANS_MAX = 8          /* a trace needs about five */
 };
+
+/* Lines that can end the headers of a message that has no end. */
+enum { FRAME_LOOKS = LOOK_FRAME | LOOK_SOFIA | LOOK_TIME };
 
 enum state { SKIP, HEAD, BODY };
 enum container { NONE, OCS, UCC };
@@ -34,16 +38,18 @@ enum container { NONE, OCS, UCC };
 struct message {
     size_t at; /* where it begins in the window */
     enum container container;
-    bool start_seen; /* a SIP start line */
-    bool keyed;      /* a Call-ID or CSeq */
-    bool diag;       /* something that may be a diagnostics header */
-    bool framed;     /* lines that OCSLogger writes around SIP messages */
-    bool log_record; /* an OCSLogger record about something else */
-    bool lines;      /* anything at all */
-    bool fragment;   /* its body is a message/sipfrag */
-    bool cut;        /* too long: the headers are not whole */
-    bool counted;    /* it paused, and was counted then */
-    uint32_t told;   /* so many of its reports were told when it paused */
+    bool start_seen;    /* a SIP start line */
+    bool keyed;         /* a Call-ID or CSeq */
+    bool diag;          /* something that may be a diagnostics header */
+    bool framed;        /* lines that OCSLogger writes around SIP messages */
+    bool log_record;    /* an OCSLogger record about something else */
+    bool lines;         /* anything at all */
+    bool fragment;      /* its body is a message/sipfrag */
+    bool cut;           /* too long: the headers are not whole */
+    bool counted;       /* it paused, and was counted then */
+    struct wrap wrap;   /* what stands around its lines */
+    struct slice plain; /* its headers, when they were escaped into one line; else they are in the window */
+    uint32_t told;      /* so many of its reports were told when it paused */
     int64_t time_us;
 };
 
@@ -64,6 +70,7 @@ struct em_reader {
     struct em_reader_stats stats;
     uint64_t begun_at;
     struct buf scratch;                /* a cleaned header value */
+    struct buf clean;                  /* a wrapped message without its wrapping */
     struct line_plan plans[PLANS_MAX]; /* those made last */
     const struct line_plan *plan;      /* the last one used */
     size_t plans_made;
@@ -90,6 +97,7 @@ struct em_reader *em_reader_new(em_emit_fn emit, void *arg, const struct em_read
     r->emit = emit;
     r->arg = arg;
     r->scratch = buf_heap(EM_DIAG_VALUE_MAX + 64);
+    r->clean = buf_heap(TEXTIN_SIZE + 1);
     if (from) {
         r->begun_at = from->offset;
         r->time_us = from->time_us;
@@ -115,6 +123,7 @@ void em_reader_free(struct em_reader *r)
         return;
     textin_fini(&r->in);
     buf_fini(&r->scratch);
+    buf_fini(&r->clean);
     free(r);
 }
 
@@ -142,6 +151,22 @@ static bool emit_header(struct em_reader *r, struct em_report *report, struct sl
     return any;
 }
 
+/* The message's headers as they were sent: what tools wrote around the lines is taken off. */
+static struct slice headers_text(struct em_reader *r, size_t end)
+{
+    const struct message *m = &r->m;
+    struct slice text;
+
+    if (m->plain.p)
+        return m->plain;
+    text = (struct slice) { textin_still(&r->in, m->at, end - m->at), end - m->at };
+    if (m->wrap.how == WRAP_NOT)
+        return text;
+    buf_reset(&r->clean);
+    wrap_clean(&m->wrap, text, &r->clean);
+    return (struct slice) { r->clean.p ? (const char *)r->clean.p : "", r->clean.n };
+}
+
 /* Emits all reports of the message, whose headers end at `end` in the window. paused: more of it may come, so nothing is told while
  * it has no Call-ID. false: not all of it was understood. */
 static bool emit_reports(struct em_reader *r, size_t end, bool paused, bool *any)
@@ -151,8 +176,7 @@ static bool emit_reports(struct em_reader *r, size_t end, bool paused, bool *any
     struct em_report report = { .format = format_of(r->m.container), .offset = textin_raw(&r->in, r->m.at) };
     bool understood = true;
 
-    headers_read((struct slice) { textin_still(&r->in, r->m.at, end - r->m.at), end - r->m.at },
-                 r->m.container == OCS, &h);
+    headers_read(headers_text(r, end), r->m.container == OCS, &h);
     if (paused && h.call_id.n == 0)
         return false;
     report.call_id = h.call_id;
@@ -169,10 +193,11 @@ static bool emit_reports(struct em_reader *r, size_t end, bool paused, bool *any
     return understood && !h.too_many;
 }
 
-/* Framed as a message? A log record is none, nor is a record or packet of something else than SIP. */
+/* Framed as a message? A log record is none, nor is a record or packet of something else than SIP, nor a line of a log that only
+ * speaks of one. */
 static bool is_message(const struct message *m)
 {
-    if (m->log_record)
+    if (m->log_record || (m->wrap.how != WRAP_NOT && !m->lines))
         return false;
     return m->start_seen || (m->container == OCS && m->framed) || (m->container == UCC && m->lines);
 }
@@ -194,7 +219,7 @@ static void finish_message(struct em_reader *r, size_t end)
     }
     r->fragment = r->m.fragment;
     r->fresh = false;
-    r->state = BODY;
+    r->state = r->m.wrap.how == WRAP_NOT ? BODY : SKIP; /* behind a wrapped one nothing is passed over */
 }
 
 static void leave(struct em_reader *r)
@@ -289,10 +314,68 @@ static bool is_blank(struct slice line)
     return true;
 }
 
+/* A line that holds a message, or several: each is read as if its lines stood alone. */
+static void escaped_messages(struct em_reader *r, struct slice line, size_t at, const struct wrap *w)
+{
+    const char *p, *end;
+
+    buf_reset(&r->clean);
+    wrap_unescape(w, line, &r->clean);
+    p = (const char *)r->clean.p;
+    end = p + r->clean.n;
+    r->state = SKIP;
+    while (p && p < end) {
+        const char *eol = line_end(p, end);
+        struct slice s = { p, (size_t)(eol - p) };
+        struct wrap again;
+
+        if (r->state == HEAD) {
+            r->m.plain.n = (size_t)(p - r->m.plain.p);
+            if (is_blank(s))
+                finish_message(r, at);
+            else if (line_header_name(s) > 0 || r->m.lines)
+                head_line(&r->m, s);
+        } else if (r->fragment) {
+            r->fragment = !wrap_find(s, &again);
+        } else if (wrap_find(s, &again)) {
+            begin(r, NONE, at);
+            r->m.wrap = *w;
+            r->m.start_seen = true;
+            r->m.plain = slice_from(s, again.front);
+        }
+        p = eol + 1;
+    }
+    if (r->state == HEAD) {
+        r->m.plain.n = (size_t)(end - r->m.plain.p);
+        finish_message(r, at);
+    }
+    r->fragment = false;
+}
+
+/* A start line in a wrapping. */
+static void wrapped(struct em_reader *r, struct slice line, size_t at, const struct wrap *w)
+{
+    if (r->fragment) {
+        r->fragment = false;
+        return;
+    }
+    leave(r);
+    if (w->how == WRAP_ONE_LINE) {
+        escaped_messages(r, line, at, w);
+        return;
+    }
+    begin(r, NONE, at);
+    r->m.start_seen = true;
+    r->m.wrap = *w;
+}
+
 /* A line between messages or behind a message's headers, or one that ends a message. */
 static void outside(struct em_reader *r, enum line_kind kind, struct slice line, size_t at)
 {
     switch (kind) {
+    case LINE_FRAME:
+        leave(r);
+        break;
     case LINE_OCS_HEAD:
         leave(r);
         if (line_begins_record(line))
@@ -321,6 +404,7 @@ static void outside(struct em_reader *r, enum line_kind kind, struct slice line,
         begin(r, NONE, at);
         r->m.start_seen = true;
         break;
+    case LINE_WRAPPED:
     case LINE_OTHER:
         break;
     }
@@ -346,6 +430,87 @@ static void inside(struct em_reader *r, enum line_kind kind, struct slice line, 
     }
 }
 
+/* A line of a wrapped message, taken out of its wrapping. false: the line is none of it. */
+static bool unwrap(struct em_reader *r, struct slice *line)
+{
+    struct message *m = &r->m;
+    const char *p = r->in.text + m->at;
+    struct slice first = { p, (size_t)(line_end(p, line->p) - p) };
+
+    if (!wrap_strip(&m->wrap, first, line))
+        return false;
+    if (m->lines)
+        return true;
+    return m->lines = line_header_name(*line) > 0; /* what follows a start line is a header */
+}
+
+/* A date in the line that a tool wrote: in front of a start line, or in a line of its own. */
+static void tools_date(struct slice line, const struct wrap *w, int64_t *time_us)
+{
+    size_t at;
+
+    if (!w && (line.n == 0 || !memchr("[<UT\x1B", line.p[0], 5)))
+        return;
+    at = wrap_date_at(w ? slice_upto(line, w->front) : line);
+    if (at != SIZE_MAX)
+        (void)line_classify(slice_from(line, at), time_us);
+}
+
+/* A line that by itself is nothing: it may be the start of a wrapped message, or what a tool writes around messages. In the headers of a
+ * message, and in a body, only lines that were asked for count. */
+static enum line_kind odd_line(struct em_reader *r, struct slice line, int64_t *time_us, struct wrap *w)
+{
+    bool found;
+
+    if (r->state == HEAD) {
+        if (r->m.wrap.how != WRAP_NOT)
+            return wrap_is_frame(line) ? LINE_FRAME : LINE_OTHER;
+        if (!line_has_look(line, FRAME_LOOKS) || !wrap_is_frame(line))
+            return LINE_OTHER;
+    } else if (r->state == BODY) {
+        if (!line_has_look(line, LOOK_WRAP))
+            return LINE_OTHER;
+        r->state = SKIP; /* no line of a session description: the body may be over */
+    }
+    found = wrap_find(line, w);
+    tools_date(line, found ? w : NULL, time_us);
+    return found ? LINE_WRAPPED : r->state == HEAD ? LINE_FRAME : LINE_OTHER;
+}
+
+/* A status line may end in anything: only some of it is wrapping. */
+static bool status_is_wrapped(struct slice line, struct wrap *w)
+{
+    if (line.p[0] != 'S' ||
+        (line.p[line.n - 1] != '.' && slice_find_char(line, '#') == SIZE_MAX &&
+         slice_find_char(line, '\\') == SIZE_MAX && slice_find_char(line, '^') == SIZE_MAX))
+        return false;
+    return wrap_find(line, w) && w->behind != 0;
+}
+
+/* What the line is, taken out of its wrapping; a wrapped start line stays as it is. */
+static enum line_kind kind_of(struct em_reader *r, struct slice *line, int64_t *time_us, struct wrap *w)
+{
+    struct slice whole = *line;
+    bool in_wrap = r->state == HEAD && r->m.wrap.how != WRAP_NOT;
+    enum line_kind kind;
+
+    if (in_wrap && !unwrap(r, line)) {
+        leave(r);
+        *line = whole;
+        in_wrap = false;
+    }
+    kind = line_classify(*line, time_us);
+    if (r->container != NONE)
+        return kind;
+    if (kind == LINE_OTHER)
+        return odd_line(r, *line, time_us, w);
+    if (kind == LINE_SIP_START && (in_wrap ? wrap_find(whole, w) : status_is_wrapped(whole, w))) {
+        *line = whole;
+        return LINE_WRAPPED;
+    }
+    return kind;
+}
+
 static void too_long(struct em_reader *r)
 {
     if (r->state != HEAD)
@@ -358,19 +523,22 @@ static void one_line(struct em_reader *r, struct slice line, size_t at)
 {
     int64_t time = 0;
     enum line_kind kind;
+    struct wrap w;
 
     if (line.n > LINE_MAX) {
         too_long(r);
         return;
     }
-    kind = line_classify(line, &time);
+    kind = kind_of(r, &line, &time, &w);
     if (time && (r->state != HEAD || kind != LINE_OTHER)) {
         if (r->state == HEAD) /* the line ends the message: it must not take this time */
             leave(r);
         r->time_us = time;
         r->fresh = true;
     }
-    if (r->state == HEAD)
+    if (kind == LINE_WRAPPED)
+        wrapped(r, line, at, &w);
+    else if (r->state == HEAD)
         inside(r, kind, line, at);
     else if (kind != LINE_OTHER)
         outside(r, kind, line, at);
@@ -408,7 +576,7 @@ static unsigned head_looks(const struct message *m)
 
     looks |= m->keyed ? 0 : LOOK_KEY | LOOK_KEY_I;
     looks |= m->container == NONE || !m->start_seen ? LOOK_START : 0;
-    looks |= m->container == NONE ? LOOK_TYPE : 0;
+    looks |= m->container == NONE ? LOOK_TYPE | FRAME_LOOKS : 0;
     looks |= m->container == OCS ? LOOK_MESSAGE : 0;
     looks |= m->container == OCS && !m->start_seen ? LOOK_D | LOOK_LOG | LOOK_S : 0;
     return looks;
@@ -427,6 +595,14 @@ static const struct line_plan *plan_for(struct em_reader *r, unsigned looks)
     return r->plan = &r->plans[i];
 }
 
+/* Between messages, and in a wrapped one, any line could be the next that counts. */
+static bool may_pass(const struct em_reader *r)
+{
+    if (r->long_line)
+        return false;
+    return r->state == HEAD ? r->m.wrap.how == WRAP_NOT : r->state == BODY || r->container != NONE;
+}
+
 /* Passes over lines that change nothing: that is most of the speed. Which ones could change something depends on where we are; it may
  * look at more than it must, never at less. A passed line is never as long as LINE_MAX. */
 static void pass_lines(struct em_reader *r)
@@ -436,7 +612,7 @@ static void pass_lines(struct em_reader *r)
     const char *p = r->in.text + r->pos, *to;
 
     if (r->state != HEAD) {
-        looks |= r->container == NONE ? LOOK_START : 0;
+        looks |= r->container == NONE ? LOOK_START | LOOK_WRAP : 0;
     } else {
         looks |= head_looks(&r->m);
         if (most > r->m.at + EM_READER_MESSAGE_MAX)
@@ -459,7 +635,7 @@ static void lines(struct em_reader *r, bool final)
         const char *p, *eol;
         size_t over;
 
-        if (!r->long_line)
+        if (may_pass(r))
             pass_lines(r);
         if (!r->long_line && r->in.text[r->pos] == '\0')
             pass_nuls(r);
@@ -486,6 +662,8 @@ static void lines(struct em_reader *r, bool final)
         }
         if (eol > p || r->state == HEAD)
             one_line(r, (struct slice) { p, (size_t)(eol - p) }, r->pos);
+        else if (r->state == BODY && r->container == NONE)
+            r->state = SKIP; /* the body may be over */
         r->pos += (size_t)(eol - p) + over;
     }
 }

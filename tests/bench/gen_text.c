@@ -20,6 +20,11 @@ static const struct {
     [GEN_REFUSED] = { "INVITE", "SIP/2.0 504 Server time-out", 0 },
 };
 
+const char *const gen_format_names[GEN_FORMATS] = {
+    "ocslogger", "uccapi", "sip",   "avaya",      "bare",   "ngrep",        "sofia", "sofia-log",
+    "chan_sip",  "pjsip",  "pjsua", "expressway", "syslog", "syslog-lines", "caret",
+};
+
 static bool one_in(struct gen_text *t, uint32_t n)
 {
     return gen_below(t->random, n) == 0;
@@ -27,7 +32,7 @@ static bool one_in(struct gen_text *t, uint32_t n)
 
 static const char *eol_of(enum gen_format f)
 {
-    return f == GEN_SIP ? "\n" : "\r\n";
+    return f == GEN_OCSLOGGER || f == GEN_UCCAPI || f == GEN_AVAYA ? "\r\n" : "\n";
 }
 
 /* --- diagnostics headers ------------------------------------------------------------------------------------------ */
@@ -268,15 +273,17 @@ static struct clock_text tick(struct gen_text *t)
                                  (uint32_t)(s / 60 % 60), (uint32_t)(s % 60), (uint32_t)(t->time_ms % 1000) };
 }
 
-static void ocs_head(struct gen_text *t, const char *flag, const char *where, struct buf *to)
+static void ocs_head(struct gen_text *t, enum gen_format f, const char *flag, const char *where,
+                     struct buf *to)
 {
     struct clock_text w = tick(t);
+    bool day_first = f == GEN_AVAYA;
 
     buf_print(to,
-              "TL_INFO(%s) [%" PRIu32 "]0B5C.1A2C::11/%02" PRIu32 "/2026-%02" PRIu32 ":%02" PRIu32
+              "TL_INFO(%s) [%" PRIu32 "]0B5C.1A2C::%02" PRIu32 "/%02" PRIu32 "/2026-%02" PRIu32 ":%02" PRIu32
               ":%02" PRIu32 ".%03" PRIu32 ".%08" PRIx32 " (%s)[%" PRIu32 "] ",
-              flag, gen_below(t->random, 8), w.day, w.hour, w.minute, w.second, w.ms, t->instance, where,
-              t->instance * 3);
+              flag, gen_below(t->random, 8), day_first ? w.day : 11, day_first ? 11 : w.day, w.hour, w.minute,
+              w.second, w.ms, t->instance, where, t->instance * 3);
 }
 
 static void ucc_head(struct gen_text *t, struct buf *to)
@@ -291,9 +298,9 @@ static void ucc_head(struct gen_text *t, struct buf *to)
 
 static const char protocol_record[] = "SIPStack,SIPAdminLog::ProtocolRecord::Flush:ProtocolRecord.cpp(265)";
 
-static void ocs_begin(struct gen_text *t, bool response, struct buf *to)
+static void ocs_begin(struct gen_text *t, enum gen_format f, bool response, struct buf *to)
 {
-    ocs_head(t, "TF_PROTOCOL", protocol_record, to);
+    ocs_head(t, f, "TF_PROTOCOL", protocol_record, to);
     buf_print(to,
               "$$begin_record\r\nTrace-Correlation-Id: %" PRIu32 "\r\nInstance-Id: %08" PRIX32
               "\r\nDirection: %s;source=\"%s edge\";"
@@ -302,12 +309,12 @@ static void ocs_begin(struct gen_text *t, bool response, struct buf *to)
               50000 + gen_below(t->random, 9999), response ? "response" : "request");
 }
 
-static void ocs_message(struct gen_text *t, const struct gen_call *c, const struct gen_step *s,
-                        struct buf *to)
+static void ocs_message(struct gen_text *t, enum gen_format f, const struct gen_call *c,
+                        const struct gen_step *s, struct buf *to)
 {
     uint32_t parts = kinds[s->kind].sdp_parts;
 
-    ocs_begin(t, kinds[s->kind].start != NULL, to);
+    ocs_begin(t, f, kinds[s->kind].start != NULL, to);
     buf_text(to, "Start-Line: ");
     start_line(c, s->kind, to);
     buf_text(to, "\r\n");
@@ -335,36 +342,99 @@ static void ucc_packet(struct gen_text *t, bool sent, const struct gen_call *c, 
               sent ? "From" : "To", bytes);
 }
 
-static void sip_message(struct gen_text *t, const struct gen_call *c, const struct gen_step *s,
-                        struct buf *to)
-{
-    struct clock_text w = tick(t);
+/* --- what other tools write around a message ---------------------------------------------------------------------- */
 
-    buf_print(to,
-              "2026/11/%02" PRIu32 " %02" PRIu32 ":%02" PRIu32 ":%02" PRIu32 ".%03" PRIu32
-              "000 10.20.30.61:50217 -> 192.0.2.10:5061\n",
-              w.day, w.hour, w.minute, w.second, w.ms);
-    whole_message(t, GEN_SIP, c, s, to);
-    buf_text(to, "\n");
+/* %d: 2026/11/23, %D: 2026-11-23, %t: 10:20:30.123456, %b: Nov 23, %n: a number. */
+static const struct wrapping {
+    const char *before, *first, *each, *behind, *after;
+} wrappings[GEN_FORMATS] = {
+    [GEN_SIP] = { "%d %t 10.20.30.61:50217 -> 192.0.2.10:5061\n", "", "", "\n", "\n" },
+    [GEN_BARE] = { "", "", "", "\n", "\n" },
+    [GEN_NGREP] = { "U %d %t 10.20.30.61:50217 -> 192.0.2.10:5060 #%n\n", "", "", ".\n", "\n" },
+    [GEN_SOFIA] = { "\x1b[36mrecv %n bytes from tcp/[10.20.30.61]:50217 at %t:\x1b[0m\n"
+                    "   ------------------------------------------------------------------------\n",
+                    "   ", "   ", "\n",
+                    "   ------------------------------------------------------------------------\n" },
+    [GEN_SOFIA_LOG] = { "d3f0c1ab-77aa send %n bytes to udp/[10.20.30.61]:50217 at %t:\n", "d3f0c1ab-77aa ",
+                        "d3f0c1ab-77aa ", "\n", "d3f0c1ab-77aa --------\n" },
+    [GEN_CHAN_SIP] = { "[%b %t] <--- SIP read from UDP:10.20.30.61:50217 --->\n", "[%b %t] ", "[%b %t] ",
+                       "\n", "[%b %t] <------------->\n[%b %t] --- (12 headers 40 lines) ---\n" },
+    [GEN_PJSIP] = { "<--- Received SIP request (%n bytes) from UDP:10.20.30.61:50217 --->\n", "", "", "\n",
+                    "\n" },
+    [GEN_PJSUA] = { "%t           pjsua_core.c  .RX %n bytes Request msg (rdata0x7f) from UDP "
+                    "10.20.30.61:5060:\n",
+                    "", "", "\n", "--end msg--\n" },
+    [GEN_EXPRESSWAY] = { "%DT%t+00:00 vcse tvcs: UTCTime=\"%D %t\" Module=\"network.sip\" Level=\"DEBUG\":  "
+                         "Action=\"Received\"  Local-ip=\"192.0.2.10\"\n SIPMSG:\n",
+                         " |", " ", "\n", " |\n" },
+    [GEN_SYSLOG] = { "", "%b %t gw kamailio[%n]: INFO: <script>: ", "", "#015#012", "\n" },
+    [GEN_SYSLOG_LINES] = { "", "%b %t gw sbc[4711]: ", "%b %t gw sbc[4711]: ", "#015\n", "" },
+    [GEN_CARET] = { "", "", "", "^M\n", "^M\n" },
+};
+
+static void put_pattern(struct gen_text *t, const char *pattern, const struct clock_text *w, struct buf *to)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern != '%') {
+            buf_u8(to, (uint8_t)*pattern);
+            continue;
+        }
+        pattern++;
+        if (*pattern == 'd' || *pattern == 'D')
+            buf_print(to, *pattern == 'd' ? "2026/11/%02" PRIu32 : "2026-11-%02" PRIu32, w->day);
+        else if (*pattern == 't')
+            buf_print(to, "%02" PRIu32 ":%02" PRIu32 ":%02" PRIu32 ".%03" PRIu32 "000", w->hour, w->minute,
+                      w->second, w->ms);
+        else if (*pattern == 'b')
+            buf_print(to, "Nov %02" PRIu32, w->day);
+        else
+            buf_print(to, "%" PRIu32, 1000 + t->instance % 1000);
+    }
+}
+
+static void wrapped_message(struct gen_text *t, enum gen_format f, const struct gen_call *c,
+                            const struct gen_step *s, struct buf *to)
+{
+    static uint8_t room[64 * 1024];
+    const struct wrapping *y = &wrappings[f];
+    struct buf b = buf_over(room, sizeof room);
+    struct clock_text w = tick(t);
+    const char *p, *end;
+
+    whole_message(t, f, c, s, &b);
+    put_pattern(t, y->before, &w, to);
+    p = (const char *)b.p;
+    end = p + b.n;
+    for (const char *front = y->first; p < end; front = y->each) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+
+        put_pattern(t, front, &w, to);
+        buf_bytes(to, p, (size_t)(eol - p));
+        buf_text(to, y->behind);
+        p = eol + 1;
+    }
+    put_pattern(t, y->after, &w, to);
 }
 
 void gen_text_message(struct gen_text *t, enum gen_format f, const struct gen_call *c,
                       const struct gen_step *s, struct buf *to)
 {
-    if (f == GEN_OCSLOGGER)
-        ocs_message(t, c, s, to);
+    if (f == GEN_OCSLOGGER || f == GEN_AVAYA)
+        ocs_message(t, f, c, s, to);
     else if (f == GEN_UCCAPI)
         ucc_packet(t, one_in(t, 2), c, s, to);
     else
-        sip_message(t, c, s, to);
+        wrapped_message(t, f, c, s, to);
 }
 
 void gen_text_noise(struct gen_text *t, enum gen_format f, struct buf *to)
 {
     struct clock_text w;
 
-    if (f == GEN_OCSLOGGER && one_in(t, 2)) {
-        ocs_head(t, "TF_DIAG", "SIPStack,SIPAdminLog::WriteDiagnosticEvent:SIPAdminLog.cpp(802)", to);
+    bool ocs = f == GEN_OCSLOGGER || f == GEN_AVAYA;
+
+    if (ocs && one_in(t, 2)) {
+        ocs_head(t, f, "TF_DIAG", "SIPStack,SIPAdminLog::WriteDiagnosticEvent:SIPAdminLog.cpp(802)", to);
         buf_print(to,
                   "$$begin_record\r\nLogType: diagnostic\r\nSeverity: information\r\nText: Response "
                   "successfully routed\r\n"
@@ -372,14 +442,20 @@ void gen_text_noise(struct gen_text *t, enum gen_format f, struct buf *to)
                   "\r\nSIP-CSeq: 1 INVITE\r\nPeer: fe1.example.com:5061\r\n"
                   "$$end_record\r\n\r\n",
                   t->instance);
-    } else if (f == GEN_OCSLOGGER) {
-        ocs_head(t, "TF_CONNECTION", "SIPStack,CRecvContext::ProcessCompletion:RecvContext.cpp(91)", to);
+    } else if (ocs) {
+        ocs_head(t, f, "TF_CONNECTION", "SIPStack,CRecvContext::ProcessCompletion:RecvContext.cpp(91)", to);
         buf_text(
             to,
             "( 0000004E7A11C0DE ) Completed a read, ms-client-diagnostics: 23 is only spoken of here\r\n");
     } else if (f == GEN_UCCAPI) {
         ucc_head(t, to);
         buf_text(to, "CUccPlatform::Timer fired, ms-client-diagnostics: 23 is only spoken of here\r\n");
+    } else if (f != GEN_SIP && one_in(t, 2)) {
+        w = tick(t);
+        put_pattern(t, wrappings[f].first, &w, to);
+        buf_text(to, "Received INVITE sip:ola@example.com SIP/2.0\n");
+        put_pattern(t, wrappings[f].first, &w, to);
+        buf_text(to, "and an ms-client-diagnostics: 23 is only spoken of here\n\n");
     } else {
         w = tick(t);
         buf_print(to,
@@ -395,9 +471,9 @@ bool gen_text_malformed(struct gen_text *t, enum gen_format f, struct buf *to)
         ucc_packet(t, false, NULL, NULL, to);
         return true;
     }
-    if (f == GEN_SIP)
+    if (f != GEN_OCSLOGGER && f != GEN_AVAYA)
         return false;
-    ocs_begin(t, true, to);
+    ocs_begin(t, f, true, to);
     buf_text(to, one_in(t, 2) ? "Start-Line: \r\n" : "");
     buf_text(
         to,

@@ -8,7 +8,25 @@
 #include "base/buf.h"
 #include "tests/bench/gen_calls.h"
 
-enum gen_format { GEN_OCSLOGGER, GEN_UCCAPI, GEN_SIP, GEN_FORMATS };
+enum gen_format {
+    GEN_OCSLOGGER,
+    GEN_UCCAPI,
+    GEN_SIP, /* as sngrep writes it */
+    GEN_AVAYA,
+    GEN_BARE,
+    GEN_NGREP,
+    GEN_SOFIA,
+    GEN_SOFIA_LOG,
+    GEN_CHAN_SIP,
+    GEN_PJSIP,
+    GEN_PJSUA,
+    GEN_EXPRESSWAY,
+    GEN_SYSLOG,
+    GEN_SYSLOG_LINES,
+    GEN_CARET,
+    GEN_FORMATS
+};
+extern const char *const gen_format_names[GEN_FORMATS];
 
 struct gen_text {
     struct gen_random *random;
@@ -17,7 +35,7 @@ struct gen_text {
     uint32_t instance; /* counts records */
 };
 
-/* Appends one record: the message of a step with its reports. UTF-8, CR LF in the server's and client's logs, LF in plain SIP. */
+/* Appends one record: the message of a step with its reports. UTF-8, CR LF in the server's and client's logs, LF in those of other tools. */
 void gen_text_message(struct gen_text *t, enum gen_format f, const struct gen_call *c,
                       const struct gen_step *s, struct buf *to);
 

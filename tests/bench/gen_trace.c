@@ -15,7 +15,7 @@
 #include "base/opt.h"
 #include "tests/bench/gen_text.h"
 
-enum { FILES_MAX = 64, ACTIVE_MAX = 16, RECORD_MAX = 64 * 1024, OUT_SIZE = 256 * 1024, PATH_ROOM = 4096 };
+enum { FILES_MAX = 64, ACTIVE_MAX = 16, RECORD_MAX = 128 * 1024, OUT_SIZE = 256 * 1024, PATH_ROOM = 4096 };
 
 struct conf {
     const char *format, *encoding, *out, *truth, *dir;
@@ -30,7 +30,8 @@ static const struct em_opt options[] = {
     { "bytes", 'b', EM_OPT_UINT, "N", "10000000", 0, 1e15, offsetof(struct conf, bytes),
       "Size of all files together, about" },
     { "format", 'f', EM_OPT_TEXT, "NAME", "ocslogger", 0, 0, offsetof(struct conf, format),
-      "ocslogger, uccapi, sip, or mixed (file by file)" },
+      "ocslogger, uccapi, sip (as sngrep writes it), avaya, bare, ngrep, sofia, sofia-log, chan_sip, pjsip, "
+      "pjsua, expressway, syslog, syslog-lines, caret; mixed (file by file), or all (record by record)" },
     { "encoding", 'e', EM_OPT_TEXT, "NAME", "utf-8", 0, 0, offsetof(struct conf, encoding),
       "utf-8, utf-16le, or mixed (file by file)" },
     { "seed", 's', EM_OPT_UINT, "N", "1", 0, 1e15, offsetof(struct conf, seed), "Same seed, same trace" },
@@ -73,6 +74,7 @@ static const struct em_opt_program program = {
 struct out {
     int fd;
     enum gen_format format;
+    bool any; /* each record in another format */
     bool utf16;
     uint8_t *bytes; /* not written yet */
     size_t n;
@@ -227,6 +229,8 @@ static bool write_record(struct gen *g, struct out **to)
     struct buf b = buf_over(room, sizeof room);
     struct out *o = *to = next_out(g);
 
+    if (o->any)
+        o->format = (enum gen_format)gen_below(g->text.random, GEN_FORMATS);
     if (!next_record(g, o->format, &b))
         return false;
     g->calls.truth.bytes += out_record(o, &b);
@@ -392,14 +396,15 @@ static uint32_t word(const char *s, const char *const *words, uint32_t n)
 
 static void choose(struct gen *g)
 {
-    static const char *const formats[] = { "ocslogger", "uccapi", "sip" }, *const encodings[] = {
-        "utf-8", "utf-16le"
-    };
-    uint32_t f = word(g->c.format, formats, GEN_FORMATS), e = word(g->c.encoding, encodings, 2);
+    static const char *const encodings[] = { "utf-8", "utf-16le" };
+    bool all = strcmp(g->c.format, "all") == 0;
+    uint32_t f = all ? 0 : word(g->c.format, gen_format_names, GEN_FORMATS),
+             e = word(g->c.encoding, encodings, 2);
 
     for (uint32_t i = 0; i < FILES_MAX; i++) {
+        g->out[i].any = all;
         g->out[i].format = f < GEN_FORMATS ? f : i % GEN_FORMATS;
-        g->out[i].utf16 = (e < 2 ? e : i / GEN_FORMATS % 2) == 1;
+        g->out[i].utf16 = (e < 2 ? e : i / 3 % 2) == 1;
     }
 }
 

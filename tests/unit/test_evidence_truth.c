@@ -257,8 +257,13 @@ static void run(const char *const *more, size_t n, unsigned files)
 
 static const struct {
     const char *format, *encoding;
-} one_rows[] = { { "ocslogger", "utf-8" },    { "uccapi", "utf-8" },    { "sip", "utf-8" },
-                 { "ocslogger", "utf-16le" }, { "uccapi", "utf-16le" }, { "sip", "utf-16le" } };
+} one_rows[] = { { "ocslogger", "utf-8" },    { "uccapi", "utf-8" },       { "sip", "utf-8" },
+                 { "ocslogger", "utf-16le" }, { "uccapi", "utf-16le" },    { "sip", "utf-16le" },
+                 { "avaya", "utf-8" },        { "bare", "utf-8" },         { "ngrep", "utf-8" },
+                 { "sofia", "utf-8" },        { "sofia-log", "utf-8" },    { "chan_sip", "utf-8" },
+                 { "pjsip", "utf-8" },        { "pjsua", "utf-8" },        { "expressway", "utf-8" },
+                 { "syslog", "utf-8" },       { "syslog-lines", "utf-8" }, { "caret", "utf-8" },
+                 { "all", "utf-8" },          { "all", "utf-16le" } };
 
 START_TEST(one_file_equals_the_truth)
 {

@@ -9,7 +9,7 @@
 #include "evidence/line_pass.h"
 #include "harness.h"
 
-enum { LOOKS = 13, ROUNDS = 400, TEXT = 700 };
+enum { LOOKS = 16, ROUNDS = 400, TEXT = 700 };
 
 /* By the definition in line_pass.h, a byte at a time. Pairs may be any first byte of a look with any second one, and upper and lower case are told
  * apart by a bit that other bytes have, too. */
@@ -38,6 +38,9 @@ static unsigned looks_of(const char *p)
     looks |= two_of(p, "mM", "eE") ? LOOK_MESSAGE : 0;
     looks |= two_of(p, "lL", "oO") ? LOOK_LOG : 0;
     looks |= two_of(p, "sS", "tTiI") ? LOOK_S : 0;
+    looks |= p[0] && strchr("\r\n \t*<\x1b#-[\"'(0123456789" CAPITALS, p[0]) ? LOOK_WRAP : 0;
+    looks |= two_of(p, "-<\x1b#[RTU0123456789", "-#[\r\n 0123456789" CAPITALS) ? LOOK_FRAME : 0;
+    looks |= two_of(p, "rs", "e") ? LOOK_SOFIA : 0;
     return looks;
 }
 
@@ -125,7 +128,8 @@ END_TEST
 /* Lines of all lengths that begin with all pairs of the bytes that matter, and of some that do not. */
 START_TEST(random_text)
 {
-    static const char firsts[] = "\0\n\r \t*<\x1b$TtLl09/:AZ@[_-`aMmSsEeCcIiDdOoz{~\x7f\x80\x8d\xc3\xf0";
+    static const char firsts[] =
+        "\0\n\r \t*<\x1b$TtLl09/:AZ@[_-`aMmSsEeCcIiDdOoz{~#['\"(-re\x7f\x80\x8d\xc3\xf0";
     struct em_clock_fake fake = { .seed = 23 };
     struct em_clock clock = em_clock_fake(&fake);
     char text[TEXT];
