@@ -565,6 +565,10 @@ static size_t terminator(const char *eol, const char *end, bool final)
 /* What a crash leaves in a file: NULs in front of the next line. */
 static void pass_nuls(struct em_reader *r)
 {
+    static const char none[256];
+
+    while (r->in.n - r->pos >= sizeof none && memcmp(r->in.text + r->pos, none, sizeof none) == 0)
+        r->pos += sizeof none;
     while (r->pos < r->in.n && r->in.text[r->pos] == '\0')
         r->pos++;
 }

@@ -16,9 +16,10 @@ import threading
 import time
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
-sys.path[:0] = [f"{SRC}/tests", f"{SRC}/demo"]
+sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system", f"{SRC}/demo"]
 import tap  # noqa: E402
 import free_ports  # noqa: E402
+from edgemediad import sanitized  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
 COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain")
@@ -217,6 +218,34 @@ def test_scan_takes_directories_and_patterns():
             got = answer("scan", "--json", "-J", jobs, f"{directory}/logs/*.log", f"{directory}/logs/old*", want=1)
             assert got == whole, got
         assert "none*: No such file" in cli("scan", f"{directory}/none*", want=2)[2]
+
+
+def peak_of_scan(path, *more):
+    """The peak of resident memory in KiB, mapped pages of the file included (VmHWM), and the answer. It opens the FIFO when it is through."""
+    fifo = f"{path}.fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen([CLI, "scan", "--json", *more, path, fifo], stdout=subprocess.PIPE) as process:
+        with open(fifo, "wb"), open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1])
+        return peak, json.loads(process.communicate(timeout=60)[0])
+
+
+def test_scan_needs_16_mib_whatever_the_file():
+    bye = b"BYE sip:a@example.com SIP/2.0\r\nCall-ID: %d\r\nCSeq: 2 BYE\r\nms-client-diagnostics: 23; reason=\"failed\"\r\nX: %s\r\n\r\n"
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        for name, text, size in (("messages", bye % (2, b"x" * 16000), 64 << 20), ("one line", b"x" * (1 << 20), 64 << 20),
+                                 ("nothing", b"", 256 << 20), ("utf-16", (bye % (2, b"x" * 16000)).decode().encode("utf-16le"), 32 << 20)):
+            path = f"{directory}/{name}"
+            with open(path, "wb") as f:
+                while text and f.tell() < size:
+                    f.write(text)
+                f.seek(size)
+                last = b"\r\n" + bye % (1, b"")
+                f.write(last.decode().encode("utf-16le") if name == "utf-16" else last)
+            peak, got = peak_of_scan(path)
+            assert got["code_23"] == (1 if name in ("one line", "nothing") else 2), f"{name}: {got}"
+            assert sanitized() or peak <= 16384, f"{name}: {peak} KiB"
+            os.unlink(path)
 
 
 def test_scan_counts_within_a_window_of_time():
