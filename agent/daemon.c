@@ -67,6 +67,8 @@ struct daemon {
     struct em_web *web, *control;
     struct em_snmp *snmp;
     struct em_mailbox mailbox;
+    struct em_notices *notices; /* NULL: no SNMP */
+    struct em_notice_ring ring;
     struct em_timer *save, *watchdog;
     int64_t watchdog_us;
     char store_failure[EM_WHY_MAX], reload_failure[EM_WHY_MAX]; /* "": none */
@@ -106,6 +108,96 @@ static void changed(void *arg)
 
     if (d->state)
         em_state_changed(d->state);
+}
+
+/* --- notifications ----------------------------------------------------------------------------------------------------------- */
+
+static const char notices_note[] = "notices"; /* what a manager believes to be raised */
+
+static void keep_notices(void *arg, const char *text)
+{
+    const struct daemon *d = arg;
+    struct em_why why;
+
+    if (em_store_note_put(d->store, notices_note, text, &why) < 0)
+        em_log_error("which notifications were sent is not kept: %s", why.text);
+}
+
+static bool recall_one(void *arg, const struct em_finding_row *row, int64_t ended_us)
+{
+    struct em_finding_row *wanted = arg;
+
+    (void)ended_us;
+    if (row->id != wanted->id)
+        return true;
+    *wanted = *row;
+    return false;
+}
+
+/* Of what is not there any more, findings alone have a history. */
+static void recall_notice(void *arg, enum em_table_id table, const uint32_t *index, void *row)
+{
+    const struct daemon *d = arg;
+    struct em_why why;
+
+    (void)index; /* the row has it */
+    if (table == EM_T_FINDING &&
+        em_store_findings(d->store, EM_FINDING_HISTORY_MAX, recall_one, row, &why) < 0)
+        em_log_error("the history of findings cannot be read: %s", why.text);
+}
+
+static void limit_notices(const struct daemon *d)
+{
+    if (d->notices)
+        em_notices_limit(d->notices, &(struct em_notice_limits) { d->conf->notification_rate,
+                                                                  d->conf->notification_delay_us });
+}
+
+static int make_notices(struct daemon *d, struct em_why *why)
+{
+    const struct em_notices_memory memory = { keep_notices, recall_notice, d };
+    char *text = malloc(EM_NOTICES_MEMORY_MAX);
+    int err = text ? em_store_note(d->store, notices_note, text, EM_NOTICES_MEMORY_MAX, why)
+                   : em_fail(why, EM_ERR_MEMORY, "no memory for notifications");
+
+    if (err == EM_ERR_NOT_FOUND) {
+        *text = '\0';
+        err = 0;
+    }
+    if (err == 0 && !(d->notices = em_notices_new(&d->ring, &memory, text)))
+        err = em_fail(why, EM_ERR_MEMORY, "no memory for notifications");
+    free(text);
+    return err;
+}
+
+/* The SNMP side, once there is an address for it. */
+static int start_snmp(struct daemon *d, const char *address, struct em_why *why)
+{
+    int err = d->notices ? 0 : make_notices(d, why);
+
+    return err < 0 ? err : em_snmp_start(address, &d->mailbox, &d->ring, &d->snmp, why);
+}
+
+static void snapshot_taken(void *arg, const struct em_snapshot *s, bool settled)
+{
+    struct daemon *d = arg;
+
+    if (d->snmp && em_notices_observe(d->notices, s, em_mono_us(em_net_clock(d->net)),
+                                      em_snmp_connected(d->snmp), settled))
+        em_snmp_wake(d->snmp);
+}
+
+static void fill_snapshot(void *arg, struct em_snapshot *s)
+{
+    const struct daemon *d = arg;
+    struct em_daemon *row = em_snapshot_row(s, EM_T_DAEMON, 0);
+    struct em_windows *windows = em_snapshot_row(s, EM_T_WINDOWS, 0);
+
+    windows->failure_threshold = d->conf->failure_threshold;
+    row->snmp_connected = em_snmp_connected(d->snmp);
+    row->snmp_connections = em_snmp_connections(d->snmp);
+    if (d->notices)
+        em_notices_fill(d->notices, row);
 }
 
 /* --- timers ------------------------------------------------------------------------------------------------------------------ */
@@ -214,7 +306,6 @@ struct plan {
     struct em_checks_plan *checks;
     struct em_ranges_plan *ranges;
     struct em_feeds_plan *feeds;
-    struct em_snmp *snmp; /* NULL: none is started */
 };
 
 static void discard(struct daemon *d, struct plan *p)
@@ -253,7 +344,7 @@ static int prepare(struct daemon *d, const struct em_conf *conf, struct plan *p,
     if (err == 0)
         err = prepare_rows(d, conf, p, why);
     if (err == 0 && d->conf && !d->snmp && *agentx_of(d, conf))
-        err = em_snmp_start(agentx_of(d, conf), &d->mailbox, &p->snmp, why);
+        err = start_snmp(d, agentx_of(d, conf), why); /* nothing behind it fails */
     if (err < 0)
         discard(d, p);
     return err;
@@ -285,10 +376,9 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     em_feeds_commit(p.feeds);
     if (d->conf)
         tell_restart(d, conf);
-    if (p.snmp)
-        d->snmp = p.snmp;
     em_conf_free(d->conf);
     d->conf = conf;
+    limit_notices(d);
     em_conf_forget_blocks(conf);
     return 0;
 }
@@ -314,7 +404,8 @@ static void reload(struct daemon *d)
         em_conf_free(conf);
     } else {
         d->reload_failure[0] = '\0';
-        em_state_configured(d->state);
+        em_state_configured(
+            d->state, &(struct em_diagnosis_limits) { d->conf->finding_delay_us, d->conf->finding_clear_us });
     }
     if (d->reload_failure[0])
         em_log_error("%s; the old one stays in force", d->reload_failure);
@@ -386,7 +477,10 @@ static int start_parts(struct daemon *d, struct em_conf *conf, struct em_why *wh
 {
     struct em_state_parts parts = { .net = d->net,
                                     .mailbox = &d->mailbox,
-                                    .start_us = em_wall_us(em_net_clock(d->net)) };
+                                    .start_us = em_wall_us(em_net_clock(d->net)),
+                                    .taken = snapshot_taken,
+                                    .fill = fill_snapshot,
+                                    .arg = d };
     int err = em_store_open(conf->database, em_net_clock(d->net), &d->store, why);
 
     if (err < 0)
@@ -398,21 +492,23 @@ static int start_parts(struct daemon *d, struct em_conf *conf, struct em_why *wh
         return em_fail(why, EM_ERR_MEMORY, "no memory to start");
     if ((err = apply(d, conf, why)) < 0)
         return err;
+    parts.limits = (struct em_diagnosis_limits) { d->conf->finding_delay_us, d->conf->finding_clear_us };
     parts.store = d->store;
     parts.checks = d->checks;
     parts.ranges = d->ranges;
     parts.feeds = d->feeds;
     if ((err = em_state_new(&parts, &d->state, why)) < 0)
         return err;
-    if (*agentx_of(d, d->conf) &&
-        (err = em_snmp_start(agentx_of(d, d->conf), &d->mailbox, &d->snmp, why)) < 0)
+    if (*agentx_of(d, d->conf) && (err = start_snmp(d, agentx_of(d, d->conf), why)) < 0)
         return err;
+    limit_notices(d);
     return 0;
 }
 
 static void stop(struct daemon *d)
 {
     struct em_why why;
+    bool joined;
 
     em_notify("STOPPING=1");
     em_feeds_free(d->feeds);
@@ -422,9 +518,9 @@ static void stop(struct daemon *d)
         em_log_error("the last counters are lost: %s", why.text);
     em_web_free(d->web);
     em_web_free(d->control);
-    if (d->snmp)
-        em_snmp_stop(d->snmp, SNMP_STOP_MS);
+    joined = em_snmp_stop(d->snmp, SNMP_STOP_MS);
     em_state_free(d->state);
+    em_notices_free(d->notices, !joined);
     free(em_mailbox_take(&d->mailbox));
     if (d->store)
         em_store_close(d->store);

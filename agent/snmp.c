@@ -46,7 +46,7 @@ static void release(struct em_snmp *s)
     free(s);
 }
 
-static struct em_snmp *make(const char *address, struct em_mailbox *mailbox)
+static struct em_snmp *make(const char *address, struct em_mailbox *mailbox, struct em_notice_ring *notices)
 {
     struct em_snmp *s = calloc(1, sizeof *s);
 
@@ -62,9 +62,12 @@ static struct em_snmp *make(const char *address, struct em_mailbox *mailbox)
         goto fail;
     }
     s->face.mailbox = mailbox;
+    s->face.notices = notices;
     s->face.session = (struct em_snmp_session) { .address = s->address,
                                                  .attach = em_snmp_face_attach,
                                                  .opened = em_snmp_face_opened,
+                                                 .closed = em_snmp_face_closed,
+                                                 .turned = em_snmp_face_notify,
                                                  .arg = &s->face,
                                                  .wake_fd = s->wake[READ] };
     return s;
@@ -87,14 +90,15 @@ static int start_thread(struct em_snmp *s)
     return err;
 }
 
-int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_snmp **snmp, struct em_why *why)
+int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_notice_ring *notices,
+                  struct em_snmp **snmp, struct em_why *why)
 {
     struct em_snmp *s;
     int err;
 
     if (atomic_flag_test_and_set(&started))
         return em_fail(why, EM_ERR_BUSY, "the SNMP side was started before; it starts once in a process");
-    if (!(s = make(address, mailbox)))
+    if (!(s = make(address, mailbox, notices)))
         return em_fail(why, EM_ERR_SYSTEM, "the SNMP side cannot start: %s", strerror(errno));
     em_snmp_session_prepare();
     if ((err = start_thread(s)) != 0) {
@@ -107,26 +111,37 @@ int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_snm
     return 0;
 }
 
-void em_snmp_stop(struct em_snmp *s, int wait_ms)
+void em_snmp_wake(struct em_snmp *s)
+{
+    (void)!write(s->wake[WRITE], "", 1); /* a full pipe wakes it, too */
+}
+
+bool em_snmp_stop(struct em_snmp *s, int wait_ms)
 {
     struct pollfd ended = { .events = POLLIN };
 
     if (!s)
-        return;
+        return true;
     ended.fd = s->done[READ];
     s->face.session.ending = true;
     close(s->wake[WRITE]);
     if (poll(&ended, 1, wait_ms) == 1) {
         pthread_join(s->thread, NULL);
         release(s);
-        return;
+        return true;
     }
     /* It waits for a master that does not answer. What it uses stays its own, until the process ends. */
     em_log_debug("the SNMP thread is left behind: the master agent does not answer");
     pthread_detach(s->thread);
+    return false;
 }
 
 bool em_snmp_connected(const struct em_snmp *s)
 {
     return s && s->face.session.connected;
+}
+
+unsigned em_snmp_connections(const struct em_snmp *s)
+{
+    return s ? s->face.session.connections : 0;
 }

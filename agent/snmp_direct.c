@@ -116,6 +116,7 @@ void em_snmp_face_opened(struct em_snmp_session *s, void *master)
 {
     netsnmp_session *session = master;
 
+    ((struct em_snmp_face *)s->arg)->master = session;
     if (!em_snmp_direct || !session || !session->callback)
         return;
     assert(session->callback != receive);

@@ -8,6 +8,7 @@
 #ifndef EM_AGENT_SNMP_HANDLER_H
 #define EM_AGENT_SNMP_HANDLER_H
 
+#include "agent/notices.h"
 #include "agent/snmp_session.h"
 #include "agent/snmp_tree.h"
 
@@ -21,6 +22,10 @@ struct em_snmp_face {
     unsigned long objects[EM_SNMP_ROOT_MAX + 1]; /* what is registered */
     size_t objects_n;
     struct em_snmp_tree tree;
+    struct em_notice_ring *notices; /* NULL: none are sent */
+    struct snmp_session *master;    /* NULL: not connected */
+    bool notice_waits;              /* the oldest notice was sent and has no answer yet */
+    int notice_request;             /* net-snmp's number of it */
     struct em_snmp_session session; /* its arg is this face */
 };
 
@@ -45,5 +50,9 @@ bool em_snmp_face_attach(struct em_snmp_session *s);
 /* The session's opened: the direct way of requests (snmp_direct.c). em_snmp_direct false: not (tests of the ordinary way). */
 extern bool em_snmp_direct;
 void em_snmp_face_opened(struct em_snmp_session *s, void *master);
+
+/* The session's closed and turned: notifications (snmp_notify.c). */
+void em_snmp_face_closed(struct em_snmp_session *s);
+void em_snmp_face_notify(struct em_snmp_session *s);
 
 #endif

@@ -68,6 +68,8 @@ static int connection_down(int major, int minor, void *server, void *session)
         em_log_warning("lost the SNMP master agent, trying again every %d s agentx=%s", EM_SNMP_PING_S,
                        EM_LOG_TEXT(slice_of(s->address)));
     s->connected = false;
+    if (s->closed)
+        s->closed(s);
     return SNMP_ERR_NOERROR;
 }
 
@@ -149,9 +151,21 @@ static void settings_behind_init(void)
     netsnmp_ds_set_int(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_TIMEOUT, EM_SNMP_TIMEOUT_S);
 }
 
+/* Bytes only wake us up. */
+static bool wake_up(const struct em_snmp_session *s)
+{
+    char bytes[64];
+    ssize_t n;
+
+    do
+        n = read(s->wake_fd, bytes, sizeof bytes);
+    while (n > 0 || (n < 0 && errno == EINTR));
+    return n < 0;
+}
+
 /* One turn; false when it is time to end. What is readable is read before alarms run: an alarm's exchange with the master reads
  * the same socket, and a read of what is gone by then would block. */
-static bool turn(const struct em_snmp_session *s, netsnmp_large_fd_set *fds)
+static bool turn(struct em_snmp_session *s, netsnmp_large_fd_set *fds)
 {
     struct timeval timeout = { EM_SNMP_PING_S, 0 };
     int n = s->wake_fd + 1, block = 0;
@@ -164,7 +178,7 @@ static bool turn(const struct em_snmp_session *s, netsnmp_large_fd_set *fds)
     n = netsnmp_large_fd_set_select(n, fds, NULL, NULL, block ? NULL : &timeout);
     if (n < 0)
         return errno == EINTR;
-    if (n > 0 && NETSNMP_LARGE_FD_ISSET(s->wake_fd, fds))
+    if (n > 0 && NETSNMP_LARGE_FD_ISSET(s->wake_fd, fds) && !wake_up(s))
         return false;
     if (n > 0)
         snmp_read2(fds);
@@ -172,6 +186,8 @@ static bool turn(const struct em_snmp_session *s, netsnmp_large_fd_set *fds)
         snmp_timeout();
     run_alarms();
     netsnmp_check_outstanding_agent_requests();
+    if (s->turned)
+        s->turned(s);
     return true;
 }
 

@@ -20,13 +20,15 @@ struct em_snmp_session {
     const char *address;
     bool (*attach)(struct em_snmp_session *s); /* registers objects; false ends the session */
     void (*opened)(struct em_snmp_session *s,
-                   void *master);  /* NULL, or told net-snmp's new session with the master */
-    void *arg;                     /* theirs */
-    int wake_fd;                   /* readable (or closed at its other end): the loop ends */
+                   void *master);              /* NULL, or told net-snmp's new session with the master */
+    void (*closed)(struct em_snmp_session *s); /* that session is gone */
+    void (*turned)(struct em_snmp_session *s); /* after each turn of the loop */
+    void *arg;                                 /* theirs */
+    int wake_fd;                   /* readable: the loop turns; closed at its other end: it ends */
     atomic_bool connected, ending; /* ending: em_snmp_stop has begun; the mailbox is not ours any more */
     int64_t
-        master_start_us;  /* wall time at which the master's sysUpTime was 0; measured at each connection */
-    uint64_t connections; /* how often it was opened */
+        master_start_us; /* wall time at which the master's sysUpTime was 0; measured at each connection */
+    atomic_uint connections; /* how often it was opened */
     char last_line[EM_SNMP_TEXT_LOG];
 };
 

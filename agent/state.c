@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "diagnose/diagnose.h"
 
 struct em_state {
     struct em_state_parts parts;
@@ -118,6 +117,8 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
     em_ranges_fill(p->ranges, snapshot);
     em_feeds_fill(p->feeds, snapshot);
     em_diagnosis_fill(s->diagnosis, snapshot);
+    if (p->fill)
+        p->fill(p->arg, snapshot);
     em_snapshot_finish(snapshot);
     *taken = snapshot;
     return 0;
@@ -136,7 +137,10 @@ static int renew(struct em_state *s, struct em_why *why)
     free(em_mailbox_put(s->parts.mailbox, em_snapshot_copy(taken)));
     free(s->newest);
     s->newest = taken;
-    return diagnose(s, why);
+    err = diagnose(s, why);
+    if (s->parts.taken)
+        s->parts.taken(s->parts.arg, taken, s->settled);
+    return err;
 }
 
 static void plan(struct em_state *s)
@@ -168,9 +172,8 @@ int em_state_new(const struct em_state_parts *parts, struct em_state **state, st
         return em_fail(why, EM_ERR_MEMORY, "no memory for the state");
     s->parts = *parts;
     s->config_us = parts->start_us;
-    s->diagnosis =
-        em_diagnosis_new(&em_diagnosis_default_limits,
-                         &(struct em_diagnosis_memory) { finding_number, finding_raised, finding_ended, s });
+    s->diagnosis = em_diagnosis_new(
+        &parts->limits, &(struct em_diagnosis_memory) { finding_number, finding_raised, finding_ended, s });
     if (!s->diagnosis || !(s->timer = em_timer_new(parts->net, fire, s)))
         err = em_fail(why, EM_ERR_MEMORY, "no memory for the state");
     else
@@ -202,8 +205,9 @@ void em_state_changed(struct em_state *s)
     plan(s);
 }
 
-void em_state_configured(struct em_state *s)
+void em_state_configured(struct em_state *s, const struct em_diagnosis_limits *limits)
 {
+    em_diagnosis_limit(s->diagnosis, limits);
     s->config_us = em_wall_us(em_net_clock(s->parts.net));
     fire(s);
 }

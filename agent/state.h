@@ -9,6 +9,7 @@
 #include "agent/checks.h"
 #include "agent/feeds.h"
 #include "agent/ranges.h"
+#include "diagnose/diagnose.h"
 
 enum { EM_STATE_PER_S = 4, EM_STATE_IDLE_S = 5 };
 
@@ -20,6 +21,12 @@ struct em_state_parts {
     const struct em_feeds *feeds;
     struct em_mailbox *mailbox;
     int64_t start_us;
+    struct em_diagnosis_limits limits;
+    /* Told of each snapshot that was taken; settled: every check has had time to run since the start. NULL: nobody. */
+    void (*taken)(void *arg, const struct em_snapshot *s, bool settled);
+    /* Adds what only the caller knows to the groups of a snapshot. NULL: nothing. */
+    void (*fill)(void *arg, struct em_snapshot *s);
+    void *arg;
 };
 
 struct em_state;
@@ -30,8 +37,8 @@ int em_state_new(const struct em_state_parts *parts, struct em_state **state,
 void em_state_free(struct em_state *s); /* NULL is fine */
 
 void em_state_changed(struct em_state *s);
-void em_state_configured(
-    struct em_state *s); /* another configuration is in force: takes a snapshot at once */
+/* Another configuration is in force: takes a snapshot at once. */
+void em_state_configured(struct em_state *s, const struct em_diagnosis_limits *limits);
 
 /* The newest; valid until the loop goes on. */
 const struct em_snapshot *em_state_snapshot(const struct em_state *s);

@@ -15,11 +15,13 @@
 #include "base/slice.h"
 #include "evidence/ice.h"
 #include "model/catalogue.h"
+#include "model/events.h"
 
 /* The date of the last change of an object; mibs/EDGE-MEDIA-MIB.txt and this change together. */
-#define REVISION "202611230000Z"
+#define REVISION "202611231430Z"
 
 enum { NAME_MAX_LENGTH = 64, LINE_MAX_LENGTH = 78, TYPES_MAX = 32, WORDS_MAX = 64, ARCS_MAX = 20, BITS = 32 };
+enum { NOTIFICATIONS_GROUP = 200 }; /* the groups of objects have the arcs of their tables */
 
 struct name {
     char text[NAME_MAX_LENGTH + 1];
@@ -323,6 +325,41 @@ static void table(const struct em_table *t)
     objects(t, entry.text);
 }
 
+/* ---- notifications ------------------------------------------------------------------------------------------------- */
+
+static void notification(const struct em_event_kind *e, bool raise)
+{
+    char more[WORDS_MAX + 2 * NAME_MAX_LENGTH];
+    bool first = true;
+
+    if (raise)
+        snprintf(more, sizeof more, "em%s is sent when that is over. What to do:", e->clear);
+    else
+        snprintf(more, sizeof more, "This clears em%s%s.", e->raise,
+                 em_catalogue[e->table].index_n ? " with the same indexes" : "");
+    printf("em%s NOTIFICATION-TYPE\n    OBJECTS {", raise ? e->raise : e->clear);
+    for (const char *const *json = e->fields; *json; json++) {
+        const struct em_field *f = em_field_find(&em_catalogue[e->table], *json);
+
+        if (!f || !is_object(f) || f->kind == EM_KIND_INDEX)
+            die("%s of em%s is no object to be read", *json, e->raise);
+        printf("%s\n        %s", first ? "" : ",", object_name(&em_catalogue[e->table], f).text);
+        first = false;
+    }
+    puts("\n    }\n    STATUS      current\n    DESCRIPTION");
+    quoted(8, (const char *const[]) { raise ? e->raise_help : e->clear_help, more, raise ? e->advice : NULL },
+           3);
+    printf("    ::= { emNotifications %u }\n\n", e->arc + (raise ? 0U : 1U));
+}
+
+static void notifications(void)
+{
+    for (size_t i = 0; i < EM_EVENT_COUNT; i++) {
+        notification(&em_events[i], true);
+        notification(&em_events[i], false);
+    }
+}
+
 /* ---- conformance --------------------------------------------------------------------------------------------------- */
 
 static struct name group_name(const struct em_table *t)
@@ -346,19 +383,32 @@ static void object_group(const struct em_table *t)
     printf("    ::= { emGroups %u }\n\n", t->arc);
 }
 
+static void notification_group(void)
+{
+    puts("emNotificationsGroup NOTIFICATION-GROUP\n    NOTIFICATIONS {");
+    for (size_t i = 0; i < EM_EVENT_COUNT; i++)
+        printf("        em%s,\n        em%s%s\n", em_events[i].raise, em_events[i].clear,
+               i + 1 < EM_EVENT_COUNT ? "," : "");
+    puts("    }\n    STATUS      current");
+    description(4, "What is sent by itself, in pairs that raise and clear an alarm.", NULL);
+    printf("    ::= { emGroups %u }\n\n", NOTIFICATIONS_GROUP);
+}
+
 static void conformance(void)
 {
     puts("emCompliances OBJECT IDENTIFIER ::= { emConformance 1 }\n\n"
          "emGroups OBJECT IDENTIFIER ::= { emConformance 2 }\n\n"
          "emCompliance MODULE-COMPLIANCE\n"
          "    STATUS      current");
-    description(4, "What every agent of this module has: all objects, to be read.", NULL);
+    description(4, "What every agent of this module has: all objects, to be read, and all notifications.",
+                NULL);
     puts("    MODULE\n    MANDATORY-GROUPS {");
     for (size_t t = 0; t < EM_T_COUNT; t++)
-        printf("        %s%s\n", group_name(&em_catalogue[t]).text, t + 1 < EM_T_COUNT ? "," : "");
-    puts("    }\n    ::= { emCompliances 1 }\n");
+        printf("        %s,\n", group_name(&em_catalogue[t]).text);
+    puts("        emNotificationsGroup\n    }\n    ::= { emCompliances 1 }\n");
     for (size_t t = 0; t < EM_T_COUNT; t++)
         object_group(&em_catalogue[t]);
+    notification_group();
 }
 
 /* ---- the module ---------------------------------------------------------------------------------------------------- */
@@ -413,11 +463,12 @@ static void head(const char *root)
     puts("EDGE-MEDIA-MIB DEFINITIONS ::= BEGIN\n\n"
          "-- Made by mibs/mibgen from the catalogue of the program; a change here is lost.\n\n"
          "IMPORTS\n"
-         "    MODULE-IDENTITY, OBJECT-TYPE, Counter64, Gauge32, Unsigned32, enterprises\n"
+         "    MODULE-IDENTITY, OBJECT-TYPE, NOTIFICATION-TYPE, Counter64, Gauge32, Unsigned32,\n"
+         "    enterprises\n"
          "        FROM SNMPv2-SMI\n"
          "    TEXTUAL-CONVENTION, DateAndTime, TimeStamp, TruthValue\n"
          "        FROM SNMPv2-TC\n"
-         "    MODULE-COMPLIANCE, OBJECT-GROUP\n"
+         "    MODULE-COMPLIANCE, OBJECT-GROUP, NOTIFICATION-GROUP\n"
          "        FROM SNMPv2-CONF;\n\n"
          "edgeMediaMIB MODULE-IDENTITY\n"
          "    LAST-UPDATED \"" REVISION "\"\n"
@@ -434,8 +485,7 @@ static void head(const char *root)
     printf("    ::= ");
     arc(&a, a.n - 1);
     nodes_above(&a);
-    puts("-- Notifications will be below this node.\n"
-         "emNotifications OBJECT IDENTIFIER ::= { edgeMediaMIB 0 }\n\n"
+    puts("emNotifications OBJECT IDENTIFIER ::= { edgeMediaMIB 0 }\n\n"
          "emObjects OBJECT IDENTIFIER ::= { edgeMediaMIB 1 }\n\n"
          "emConformance OBJECT IDENTIFIER ::= { edgeMediaMIB 2 }\n");
 }
@@ -449,6 +499,7 @@ int main(int argc, char **argv)
             scalars(&em_catalogue[t]);
         else
             table(&em_catalogue[t]);
+    notifications();
     conformance();
     puts("END");
     return ferror(stdout) || fclose(stdout) != 0 ? 2 : 0;

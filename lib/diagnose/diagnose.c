@@ -60,6 +60,11 @@ void em_diagnosis_free(struct em_diagnosis *d)
     free(d);
 }
 
+void em_diagnosis_limit(struct em_diagnosis *d, const struct em_diagnosis_limits *limits)
+{
+    d->limits = *limits;
+}
+
 /* --- words ------------------------------------------------------------------------------------------------------------------- */
 
 static void words(const char *pattern, const struct em_claim *c, char to[EM_TEXT_MAX])

@@ -48,6 +48,9 @@ struct em_diagnosis *em_diagnosis_new(const struct em_diagnosis_limits *limits,
                                       const struct em_diagnosis_memory *memory);
 void em_diagnosis_free(struct em_diagnosis *d); /* NULL is fine */
 
+/* From now on. */
+void em_diagnosis_limit(struct em_diagnosis *d, const struct em_diagnosis_limits *limits);
+
 /* True when a finding was raised or ended. EM_ERR_MEMORY and failures of memory->number leave findings as they were. */
 int em_diagnosis_observe(struct em_diagnosis *d, const struct em_snapshot *s, int64_t mono_us, bool *changed,
                          struct em_why *why) EM_MUST_CHECK;

@@ -69,6 +69,10 @@ static const struct em_field windows[] = {
     WINDOWS(7, code_23_tcp_nat, "Code23TcpNat",
             "Calls with both diagnostic code 23 and ICE warning bit 0x100"),
     WINDOWS(10, media_failures, "MediaFailures", "Calls with a media failure"),
+    F(13, GAUGE, failure_threshold, .snmp = "FailureThreshold", .metric = "failure_threshold_calls",
+      .unit = "calls",
+      .help =
+          "Calls with a media failure in 5 minutes at which emFailureRateHigh is sent. Zero if it never is."),
 };
 #undef ROW
 
@@ -94,6 +98,18 @@ static const struct em_field daemon_fields[] = {
     F(10, GAUGE, sources, .snmp = "Sources", .metric = "sources", .help = "Configured evidence sources."),
     F(11, GAUGE, sources_failed, .snmp = "SourcesFailed", .metric = "sources_failed",
       .help = "Evidence sources that cannot be read."),
+    F(12, GAUGE, snmp_connected, .snmp = "SnmpConnected", .metric = "snmp_connected",
+      .help = "1 if the SNMP master agent is connected, else 0."),
+    F(13, COUNTER, snmp_connections, .snmp = "SnmpConnections", .metric = "snmp_connections",
+      .help = "Connections that were made to the SNMP master agent since edgemediad started."),
+    F(14, COUNTER, notifications_sent, .snmp = "NotificationsSent", .metric = "notifications_sent",
+      .help = "Notifications that the SNMP master agent has taken since edgemediad started."),
+    F(15, COUNTER, notifications_dropped, .snmp = "NotificationsDropped", .metric = "notifications_dropped",
+      .help =
+          "Notifications that were not sent since edgemediad started. The change had been undone before its "
+          "turn came, too many were raised at once, or the SNMP master agent refused them."),
+    F(16, GAUGE, notifications_pending, .snmp = "NotificationsPending", .metric = "notifications_pending",
+      .help = "Notifications that wait for the rate limit or for the SNMP master agent."),
 };
 #undef ROW
 

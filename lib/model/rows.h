@@ -46,12 +46,15 @@ struct em_windows {
     uint64_t code_23_5m, code_23_1h, code_23_1d;
     uint64_t tcp_nat_check_5m, tcp_nat_check_1h, tcp_nat_check_1d;
     uint64_t code_23_tcp_nat_5m, code_23_tcp_nat_1h, code_23_tcp_nat_1d;
+    uint64_t failure_threshold; /* of media_failures_5m, as configured */
 };
 
 struct em_daemon {
     char version[EM_NAME_MAX];
     int64_t start_time, config_time, snapshot_time;
     uint64_t edges, checks, checks_up, checks_down, checks_untested, sources, sources_failed;
+    uint64_t snmp_connected, snmp_connections; /* snmp_connected: 1 or 0 */
+    uint64_t notifications_sent, notifications_dropped, notifications_pending;
 };
 
 struct em_edge_row {

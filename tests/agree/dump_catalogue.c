@@ -6,6 +6,7 @@
 #include "base/esc.h"
 #include "evidence/ice.h"
 #include "model/catalogue.h"
+#include "model/events.h"
 
 enum { DUMP_MAX = 1 << 20 };
 
@@ -58,6 +59,20 @@ static void field(struct buf *b, const struct em_field *f)
     buf_print(b, "\"subid\":%u}", (unsigned)f->subid);
 }
 
+static void event(struct buf *b, const struct em_event_kind *e)
+{
+    buf_print(b, "{\"raise\":\"em%s\",\"clear\":\"em%s\",\"arc\":%u,\"table\":\"%s\",\"fields\":[", e->raise,
+              e->clear, (unsigned)e->arc, em_catalogue[e->table].json);
+    for (const char *const *json = e->fields; *json; json++)
+        buf_print(b, "%s\"%s\"", json == e->fields ? "" : ",", *json);
+    buf_text(b, "],");
+    text(b, "raise_help", e->raise_help);
+    text(b, "advice", e->advice);
+    text(b, "clear_help", e->clear_help);
+    b->n--; /* the last comma */
+    buf_text(b, "}");
+}
+
 int main(void)
 {
     struct buf b = buf_heap(DUMP_MAX);
@@ -81,7 +96,12 @@ int main(void)
     for (size_t i = 0; i < em_ice_warnings_n; i++)
         buf_print(&b, "%s\"%u\":\"%s\"", i ? "," : "", (unsigned)em_ice_warnings[i].bit,
                   em_ice_warnings[i].name);
-    buf_text(&b, "}}");
+    buf_text(&b, "},\"events\":[");
+    for (size_t i = 0; i < EM_EVENT_COUNT; i++) {
+        buf_text(&b, i ? "," : "");
+        event(&b, &em_events[i]);
+    }
+    buf_text(&b, "]}");
     if (b.full)
         return 2;
     puts(buf_str(&b));

@@ -127,9 +127,30 @@ def test_indexes_agree():
 def test_every_object_is_in_one_group():
     members = [m for g in MIB["groups"].values() for m in g["members"]]
     assert len(members) == len(set(members))
-    assert set(members) == {name for _, f, name, _ in objects() if f["kind"] != "index"}
+    assert set(members) == {name for _, f, name, _ in objects() if f["kind"] != "index"} | {name for name, _, _ in notifications()}
     (compliance,) = MIB["compliances"].values()
     assert set(compliance["requires"]) == set(MIB["groups"]), "a group is not in the compliance statement"
+
+
+def notifications():
+    """(name, oid, event) of each, raising and clearing"""
+    for e in DUMP["events"]:
+        yield e["raise"], f"{root()}.0.{e['arc']}", e
+        yield e["clear"], f"{root()}.0.{e['arc'] + 1}", e
+
+
+@skip_without_mibs
+def test_every_event_is_a_pair_of_notifications():
+    assert set(MIB["notifications"]) == {name for name, _, _ in notifications()}
+    for name, where, e in notifications():
+        node = MIB["notifications"][name]
+        prefix, fields = next((t["snmp"], t["fields"]) for t in CATALOGUE if t["json"] == e["table"])
+        assert node["oid"] == where, f"{name}: {node['oid']}"
+        want = [prefix + next(f["snmp"] for f in fields if f["json"] == json) for json in e["fields"]]
+        assert list(node["objects"]) == want, f"{name}: {list(node['objects'])}"
+        assert words(node["description"]).startswith(words(e["raise_help" if name == e["raise"] else "clear_help"])), name
+        assert name != e["raise"] or (e["clear"] in node["description"] and words(e["advice"]) in words(node["description"])), name
+        assert name != e["clear"] or e["raise"] in node["description"], name
 
 
 @skip_without_mibs

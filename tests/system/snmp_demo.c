@@ -98,7 +98,7 @@ static bool obey(const char *line, struct em_snmp *snmp, struct em_snapshot **sh
     } else if (strncmp(line, "stop ", 5) == 0) {
         int64_t from = em_mono_us(&em_clock_system);
 
-        em_snmp_stop(snmp, (int)strtol(line + 5, NULL, 10));
+        (void)em_snmp_stop(snmp, (int)strtol(line + 5, NULL, 10));
         printf("stopped %" PRId64 "\n", (em_mono_us(&em_clock_system) - from) / EM_US_PER_MS);
         return false;
     } else {
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
     em_snmp_direct = argc == 3;
     rows = strtoul(argv[2], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (em_snmp_start(argv[1], &mailbox, &snmp, &why) != 0) {
+    if (em_snmp_start(argv[1], &mailbox, NULL, &snmp, &why) != 0) {
         fprintf(stderr, "%s\n", why.text);
         return 1;
     }
