@@ -854,7 +854,7 @@ END_TEST
     "\"recent\":{\"media_failures_5m\":1,\"media_failures_1h\":2,\"media_failures_1d\":3,\"code_23_5m\":4,"  \
     "\"code_23_1h\":5,\"code_23_1d\":6,\"tcp_nat_check_5m\":7,\"tcp_nat_check_1h\":8,\"tcp_nat_check_1d\":"  \
     "9,"                                                                                                     \
-    "\"code_23_tcp_nat_5m\":10,\"code_23_tcp_nat_1h\":11,\"code_23_tcp_nat_1d\":12}"
+    "\"code_23_tcp_nat_5m\":10,\"code_23_tcp_nat_1h\":11,\"code_23_tcp_nat_1d\":12,\"failure_threshold\":5}"
 #define DAEMON "\"daemon\":{\"version\":\"0.1\",\"snapshot_time\":\"2026-11-23T05:02:00.123Z\"}"
 #define CHECKS                                                                                               \
     "\"checks\":[{\"edge\":1,\"check\":2,\"address_index\":3,\"edge_name\":\"oslo\",\"name\":\"a|b\","       \
