@@ -254,7 +254,7 @@ static enum state source_state(const struct em_source_row *row)
 {
     static const enum state states[] = { [EM_SOURCE_STARTING] = STATE_UNKNOWN,
                                          [EM_SOURCE_READING] = STATE_OK,
-                                         [EM_SOURCE_CURRENT] = STATE_OK,
+                                         [EM_SOURCE_CAUGHT_UP] = STATE_OK,
                                          [EM_SOURCE_WAITING] = STATE_WARNING,
                                          [EM_SOURCE_FAILED] = STATE_CRITICAL };
 

@@ -178,7 +178,7 @@ void em_look_probes_only(const struct em_view *v, const struct em_view_edge *e, 
     for (size_t i = 0; i < v->s->t[EM_T_SOURCE].n; i++) {
         const struct em_source_row *row = em_snapshot_row(v->s, EM_T_SOURCE, i);
 
-        if (row->state == EM_SOURCE_CURRENT && row->report_time > v->now_us - EM_DOWN_LONG_S * EM_US_PER_S)
+        if (row->state == EM_SOURCE_CAUGHT_UP && row->report_time > v->now_us - EM_DOWN_LONG_S * EM_US_PER_S)
             source = row;
     }
     if (!source || w->media_failures_1h > 0 || e->down == 0)

@@ -61,7 +61,7 @@ static enum em_event_state source_state(const void *row)
 {
     static const enum em_event_state states[] = {
         [EM_SOURCE_STARTING] = EM_EVENT_UNKNOWN, [EM_SOURCE_READING] = EM_EVENT_GOOD,
-        [EM_SOURCE_CURRENT] = EM_EVENT_GOOD,     [EM_SOURCE_WAITING] = EM_EVENT_BAD,
+        [EM_SOURCE_CAUGHT_UP] = EM_EVENT_GOOD,   [EM_SOURCE_WAITING] = EM_EVENT_BAD,
         [EM_SOURCE_FAILED] = EM_EVENT_BAD,
     };
     const struct em_source_row *r = row;

@@ -40,7 +40,7 @@ NAMES(em_source_type_names, "source type", { "trace", "trace files that are tail
       { "sdn", "SDN Interface posts" }, { "http", "polled over HTTP" }, { "sql", "polled from a database" },
       { "hep", "HEP packets" }, { "qoe", "QoE reports" });
 NAMES(em_source_state_names, "source state", { "starting", "nothing was read yet" },
-      { "reading", "more is there to be read" }, { "current", "everything that is there was read" },
+      { "reading", "more is there to be read" }, { "caught-up", "everything that is there was read" },
       { "waiting", "nothing is there to read from" }, { "failed", "it cannot be read; the error tells why" });
 NAMES(em_format_names, "format", { "unknown", "not recognised" }, { "ocslogger", "OCSLogger or CLS text" },
       { "uccapi", "UCCAPI client log" }, { "sip", "plain SIP text" });

@@ -73,7 +73,7 @@ enum em_source_type {
 enum em_source_state {
     EM_SOURCE_STARTING = 1, /* nothing read yet */
     EM_SOURCE_READING,      /* behind: more is there to be read */
-    EM_SOURCE_CURRENT,      /* everything that is there was read */
+    EM_SOURCE_CAUGHT_UP,    /* everything that is there was read */
     EM_SOURCE_WAITING,      /* no file matches, or nothing to connect to */
     EM_SOURCE_FAILED,       /* see the row's error */
 };

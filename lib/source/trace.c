@@ -380,5 +380,5 @@ void em_trace_row(const struct em_trace *t, struct em_source_row *row)
     else if (row->lag_bytes > 0 || n[TRACE_FRESH])
         row->state = EM_SOURCE_READING;
     else
-        row->state = row->files ? EM_SOURCE_CURRENT : EM_SOURCE_WAITING;
+        row->state = row->files ? EM_SOURCE_CAUGHT_UP : EM_SOURCE_WAITING;
 }

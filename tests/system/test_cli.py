@@ -404,7 +404,7 @@ STATUS = {
     "edges": [{"edge": 1, "name": "oslo", "verdict": "ok", "checks": 1, "checks_up": 1}],
     "checks": [{"edge_name": "oslo", "name": "turn-udp", "address": "192.0.2.1", "port": 3478, "transport": "udp", "verdict": "ok",
                 "rtt_us": 1500, "reason": "evil \u001b[31mtext"}],
-    "sources": [{"name": "fe01", "state": "current", "files": 2, "bytes": 2048, "reports": 12}],
+    "sources": [{"name": "fe01", "state": "caught-up", "files": 2, "bytes": 2048, "reports": 12}],
     "diagnostic_codes": [{"number": 23, "meaning": "m", "code_class": "media-failure", "calls": 7}, {"number": 24, "calls": 0, "meaning": "quiet"}],
     "ice_warning_bits": [{"value": "0x100", "text": "TCP NAT", "calls": 8}],
 }

@@ -59,7 +59,7 @@ def counters(status):
 
 def caught_up(daemon):
     source = daemon.status()["sources"][0]
-    return source["state"] == "current" and source["lag_bytes"] == 0
+    return source["state"] == "caught-up" and source["lag_bytes"] == 0
 
 
 def differences(have, want):

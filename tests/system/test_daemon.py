@@ -82,7 +82,7 @@ def test_status_and_metrics_over_both_faces():
                            "media_failures": 3}, got
             assert s["codes"] == {"23": 2, "24": 1, "51004": 1} and s["media"] == {"application-sharing": 3}, s
             assert s["ice_warnings"] == {"0x100": 3, "0x200": 1, "0x8000000": 2}, s["ice_warnings"]
-            assert s["schema_version"] == 1 and s["sources"][0]["state"] == "current" and s["edges"][0]["verdict"] == "ok", s
+            assert s["schema_version"] == 1 and s["sources"][0]["state"] == "caught-up" and s["edges"][0]["verdict"] == "ok", s
             for over in ("control", "web"):
                 code, headers, text = daemon.get("/metrics", over)
                 assert code == 200 and headers["Content-Type"].startswith("text/plain; version=0.0.4"), headers

@@ -111,7 +111,7 @@ def status():
     return {"schema_version": 1, **TOTALS, "discontinuity_time": "2026-01-01T00:00:00Z", "codes": {"23": 17}, "recent": recent,
             "daemon": {"version": "0.1.0", "snapshot_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, "edges": [],
             "checks": [check_row(1, 1, "turn-udp", "ok", "answered", 12300), check_row(1, 2, "turn-tcp", "ok", "answered", 45000)],
-            "sources": [source_row(1, "fe01", "current")]}
+            "sources": [source_row(1, "fe01", "caught-up")]}
 
 
 def http(body, head="HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", length=None):
@@ -481,7 +481,7 @@ def objects(s):
                  17: ("gauge", row.get("rtt_us", 0))}
         out.update({f"12.1.{column}.{index}": cell for column, cell in cells.items()})
     for row in s["sources"]:
-        cells = {2: text(row["name"]), 4: ("integer", ["starting", "reading", "current", "waiting", "failed"].index(row["state"]) + 1),
+        cells = {2: text(row["name"]), 4: ("integer", ["starting", "reading", "caught-up", "waiting", "failed"].index(row["state"]) + 1),
                  6: text(row["error"]), 8: ("gauge", row["lag_bytes"]), 14: ("counter64", 0)}
         out.update({f"15.1.{column}.{row['source']}": cell for column, cell in cells.items()})
     return out

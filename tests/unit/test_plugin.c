@@ -706,7 +706,7 @@ START_TEST(judges_sources)
 
     facts_init(&f);
     ck_assert(strstr(judged("-H h -m sources", &f, NULL), "UNKNOWN - the daemon has no sources"));
-    add_source(&f, "fe01", EM_SOURCE_CURRENT, "", 0);
+    add_source(&f, "fe01", EM_SOURCE_CAUGHT_UP, "", 0);
     add_source(&f, "fe02", EM_SOURCE_READING, "", 4096);
     ck_assert_str_eq(judged("-H h -m sources", &f, NULL),
                      "EDGE MEDIA OK - 2 of 2 sources ok | sources=2;;;0 sources_ok=2;;;0 lag=4096B;;;0\n");
@@ -862,7 +862,7 @@ END_TEST
     "\"address\":\"192.0.2.1\",\"verdict\":\"auth-failed\",\"reason\":\"no\",\"rtt_us\":1234,\"new_key\":[{" \
     "}]}]"
 #define SOURCES                                                                                              \
-    "\"sources\":[{\"source\":1,\"name\":\"s\",\"state\":\"current\",\"error\":\"\",\"lag_bytes\":3,"        \
+    "\"sources\":[{\"source\":1,\"name\":\"s\",\"state\":\"caught-up\",\"error\":\"\",\"lag_bytes\":3,"      \
     "\"malformed\":0}]"
 static const char status_json[] =
     "{\"schema_version\":1," TOTALS "," RECENT "," DAEMON "," CHECKS "," SOURCES ",\"later\":1}\n";
@@ -885,7 +885,7 @@ START_TEST(status_is_read)
     ck_assert_uint_eq(fact_check(&f, 0)->verdict, EM_VERDICT_AUTH_FAILED);
     ck_assert_uint_eq(fact_check(&f, 0)->rtt_us, 1234);
     ck_assert_str_eq(fact_check(&f, 0)->name, "a|b");
-    ck_assert_uint_eq(fact_source(&f, 0)->state, EM_SOURCE_CURRENT);
+    ck_assert_uint_eq(fact_source(&f, 0)->state, EM_SOURCE_CAUGHT_UP);
     facts_fini(&f);
 }
 END_TEST

@@ -698,7 +698,7 @@ START_TEST(the_row_tells_how_it_is)
     ck_assert_ptr_nonnull(strstr(r.location, "/logs/*.log "));
     ck_assert_uint_eq(r.files, 0);
     put("logs/a.log", 2);
-    r = until(EM_SOURCE_CURRENT);
+    r = until(EM_SOURCE_CAUGHT_UP);
     ck_assert_uint_eq(r.files, 1);
     ck_assert_uint_eq(r.lag_bytes, 0);
     ck_assert_str_eq(r.error, "");
@@ -757,7 +757,7 @@ START_TEST(old_files_when_only_new_text_is_wanted)
     put("logs/b.log", 5);
     written = written_bytes = 0;
     up();
-    (void)until(EM_SOURCE_CURRENT);
+    (void)until(EM_SOURCE_CAUGHT_UP);
     check("nothing");
     put("logs/a.log", 0);
     down();
@@ -770,7 +770,7 @@ START_TEST(old_files_when_only_new_text_is_wanted)
         put_bytes(at("logs/a.log"), text, n);
         put_bytes(at("logs/c.log"), text, n); /* came while we were down: all of it is new */
         up();
-        (void)until(EM_SOURCE_CURRENT);
+        (void)until(EM_SOURCE_CAUGHT_UP);
         written = 2;
         run(8 * EM_US_PER_S);
         ck_assert_uint_eq(totals().messages, 2);
@@ -824,7 +824,7 @@ START_TEST(an_unreadable_file_is_tried_again)
     ck_assert_int_eq(chmod(at("logs/a.log"), 0644), 0);
     if (getuid() == 0)
         ck_assert_int_eq(seteuid(65534), 0);
-    r = until(EM_SOURCE_CURRENT);
+    r = until(EM_SOURCE_CAUGHT_UP);
     ck_assert_str_eq(r.error, "");
     check("unreadable");
 }
@@ -839,7 +839,7 @@ START_TEST(a_binary_file_is_refused_until_it_changes)
     put_bytes(at("logs/a.etl"), binary, sizeof binary);
     put("logs/b.log", 2);
     up();
-    (void)until(EM_SOURCE_CURRENT);
+    (void)until(EM_SOURCE_CAUGHT_UP);
     run(3 * EM_US_PER_S);
     r = row();
     ck_assert_msg(strstr(r.error, "a.etl"), "%s", r.error);
@@ -847,7 +847,7 @@ START_TEST(a_binary_file_is_refused_until_it_changes)
     ck_assert_uint_eq(totals().bytes, written_bytes);
     put_bytes(at("logs/c.bin"), binary, 100); /* too short to be decided upon at once */
     run(8 * EM_US_PER_S);
-    (void)until(EM_SOURCE_CURRENT);
+    (void)until(EM_SOURCE_CAUGHT_UP);
     for (int i = 0; i < 300; i++) {
         em_clock_fake_advance(&moved, 10 * EM_US_PER_MS);
         play_turn();
@@ -1048,7 +1048,7 @@ START_TEST(a_full_database_stops_reading_and_nothing_is_lost)
     run(5 * EM_US_PER_S);
     ck_assert_uint_eq(row().state, EM_SOURCE_FAILED);
     limit_pages(100000);
-    (void)until(EM_SOURCE_CURRENT);
+    (void)until(EM_SOURCE_CAUGHT_UP);
     check("full");
 }
 END_TEST
