@@ -89,9 +89,9 @@ def missing():
     return None
 
 
-def with_sudo_if_needed():
-    """To be called first: the test goes on as root where an ordinary user gets no namespaces, but has sudo without a password."""
-    if os.geteuid() != 0 and missing() and run("sh", "-c", "sudo -n true", check=False).returncode == 0:
+def with_sudo_if_needed(lacks=missing):
+    """To be called first: the test goes on as root where an ordinary user lacks something, but has sudo without a password."""
+    if os.geteuid() != 0 and lacks() and run("sh", "-c", "sudo -n true", check=False).returncode == 0:
         kept = [f"{name}={os.environ[name]}" for name in KEPT if name in os.environ]
         os.execvp("sudo", ["sudo", "-n", "env", *kept, sys.executable, *sys.argv])
 
