@@ -12,7 +12,7 @@ result=$(EM_ALL=1 CK_RUN_CASE=cases "$test" 2>/dev/null | grep endless_lines) ||
 echo "$result"
 case $result in ok*) ;; *) status=1 ;; esac
 
-[ -x /usr/bin/time ] || { echo "bench_endless: no /usr/bin/time to measure with; install the package time"; exit 1; }
+[ -x /usr/bin/time ] || { echo "bench_endless: no /usr/bin/time to measure with; install the package time, or: ./quickstart bench"; exit 1; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/edgemedia-bench-XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM

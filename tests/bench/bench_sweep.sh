@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-3.0-or-later
 # How fast a range of 10,000 ports is swept: `edgemedia sweep` with a STUN exchange on each port beside nmap, which sends no payload over TCP.
-# A pair of namespaces, both programs on one CPU, the responder on another, in turn; medians. A missed target fails.
+# A pair of namespaces, both programs on one CPU, the responder on another, in turn; medians. Exit 1: a
+# missed target, or a tool to compare with or to measure with is missing.
 #
 #     bench_sweep.sh     BENCH_RUNS (3); BENCH_NMAP_MAX (15), seconds after which an nmap that waits for silence is stopped
 set -eu
@@ -11,9 +12,12 @@ most=${BENCH_NMAP_MAX:-15}
 edgemedia=${EM_BUILDDIR:-.}/edgemedia
 near=em-bnear-$$ far=em-bfar-$$ here=192.0.2.1 there=192.0.2.2 ports=50000-59999
 for tool in nmap nft ip taskset python3 timeout /usr/bin/time; do
-    command -v "$tool" >/dev/null || { echo "bench_sweep: skipped, no $tool"; exit 0; }
+    command -v "$tool" >/dev/null || {
+        echo "bench_sweep: no $tool; install it (nmap, nftables, iproute2, util-linux, python3, coreutils, time), or: ./quickstart bench"
+        exit 1
+    }
 done
-ip netns add "$near" 2>/dev/null || { echo "bench_sweep: skipped, no network namespaces"; exit 0; }
+ip netns add "$near" || { echo "bench_sweep: no network namespace to sweep through; run it as root"; exit 1; }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/edgemedia-bench-XXXXXX")
 responder=
 # shellcheck disable=SC2317
