@@ -213,11 +213,8 @@ static void print_confidence(const struct em_path_judgement *j, struct buf *to)
                   "%.0f %%\ncertainty; more --rounds see less frequent faults.\n",
                   PERCENT * j->unseen, PERCENT * j->confidence);
     else if (j->filter != EM_PATH_NONE)
-        buf_print(to, "Confidence %s%.2f %%: chance alone makes such counts in %s%.2g of 100 tests.\n",
-                  j->confidence > 0.9999 ? "over " : "",
-                  PERCENT * (j->confidence > 0.9999 ? 0.9999 : j->confidence),
-                  j->confidence > 0.9999 ? "less than " : "",
-                  PERCENT * (j->confidence > 0.9999 ? 0.0001 : 1 - j->confidence));
+        buf_print(to, "Confidence that this is no chance: %s%.2f %%\n", j->confidence > 0.9999 ? "over " : "",
+                  PERCENT * (j->confidence > 0.9999 ? 0.9999 : j->confidence));
 }
 
 static void print_text(const struct run *run, const struct em_path_result *r, struct buf *to)

@@ -81,3 +81,11 @@ bool em_addr_eq(const struct em_addr *a, const struct em_addr *b)
         return memcmp(&a->u.v6.sin6_addr, &b->u.v6.sin6_addr, sizeof a->u.v6.sin6_addr) == 0;
     return a->u.v4.sin_addr.s_addr == b->u.v4.sin_addr.s_addr;
 }
+
+void em_addr_set_port(struct em_addr *a, uint16_t port)
+{
+    if (a->u.any.sa_family == AF_INET6)
+        a->u.v6.sin6_port = htons(port);
+    else
+        a->u.v4.sin_port = htons(port);
+}

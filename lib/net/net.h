@@ -33,6 +33,7 @@ bool em_addr_read(const char *text, uint16_t port, struct em_addr *a);    /* a l
 void em_addr_text(const struct em_addr *a, char to[EM_ADDRESS_MAX]);      /* without port */
 void em_addr_endpoint(const struct em_addr *a, char to[EM_ENDPOINT_MAX]); /* "a:p", "[a]:p" */
 uint16_t em_addr_port(const struct em_addr *a);
+void em_addr_set_port(struct em_addr *a, uint16_t port);
 bool em_addr_eq(const struct em_addr *a, const struct em_addr *b);
 
 struct em_net;

@@ -54,7 +54,6 @@ int em_socket_connect(const struct em_open *how, const struct em_clock *clock, i
 int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd);
 bool em_socket_ttl(int fd, bool v6, uint8_t ttl); /* 0: the system's */
 bool em_socket_local(int fd, struct em_addr *a);
-void em_addr_set_port(struct em_addr *a, uint16_t port);
 struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len);
 
 /* net_conn.c */

@@ -58,14 +58,6 @@ static bool set_options(int fd, const struct em_open *how)
     return !tcp || set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-void em_addr_set_port(struct em_addr *a, uint16_t port)
-{
-    if (a->u.any.sa_family == AF_INET6)
-        a->u.v6.sin6_port = htons(port);
-    else
-        a->u.v4.sin_port = htons(port);
-}
-
 /* The address to bind to: what the caller asked for, or any of the remote's family. */
 static struct em_addr local_of(const struct em_open *how)
 {

@@ -13,6 +13,7 @@
 #define LIMIT_DOUBT 0.05 /* of limits of a share */
 #define LOSS_LEAST 0.01  /* a path that loses less is a good one */
 #define LOSSY 0.05       /* of handshakes: then a missing answer may be a lost one */
+#define HELD_UP 4.0      /* times that handshakes are hit more often than payloads */
 #define LOSS_NORMAL 0.002
 #define PERCENT 100.0
 
@@ -119,10 +120,10 @@ static void see_tcp(struct seen *s, size_t i, const struct em_path_counts *c)
                          n };
 }
 
-/* Silence tells something only where there could be an answer. */
+/* Silence tells something only where there could be an answer: a try with media is one only where the far end offered to echo it. */
 static void see_udp(struct seen *s, size_t i, const struct em_path_counts *c, bool stun_spoken)
 {
-    if (c->tries == 0 || !(c->answered || (stun_spoken && (BIT(i) & STUN))))
+    if (c->tries == 0 || !(c->answered || (stun_spoken && (BIT(i) & (STUN | BIT(EM_PATH_MEDIA))))))
         return;
     s->dropped[i] = (struct share) { c->dropped, c->tries };
     s->hit[i] = (struct share) { c->dropped + c->again, c->tries };
@@ -183,11 +184,11 @@ static enum em_verdict failure_verdict(const struct seen *s)
 
 static const char *failure_text(enum em_verdict v, bool tcp)
 {
-    return v == EM_VERDICT_PROHIBITED    ? "prohibited by an ICMP message"
-           : v == EM_VERDICT_UNREACHABLE ? "unreachable by an ICMP message"
-           : v == EM_VERDICT_REFUSED     ? "refused"
-           : tcp                         ? "without any answer to the handshake"
-                                         : "without any answer";
+    return v == EM_VERDICT_PROHIBITED    ? "were prohibited by an ICMP message"
+           : v == EM_VERDICT_UNREACHABLE ? "were called unreachable by an ICMP message"
+           : v == EM_VERDICT_REFUSED     ? "were refused"
+           : tcp                         ? "got no answer to the handshake"
+                                         : "got no answer";
 }
 
 static void say_port(struct em_path_judgement *j, const struct seen *s, double chance)
@@ -196,7 +197,7 @@ static void say_port(struct em_path_judgement *j, const struct seen *s, double c
 
     j->share = (double)s->failed / s->tries;
     j->confidence = 1 - chance;
-    say(j, EM_PATH_PORT, v, "%u of %u %s were %s%s", s->failed, s->tries, s->tcp ? "connections" : "requests",
+    say(j, EM_PATH_PORT, v, "%u of %u %s %s%s", s->failed, s->tries, s->tcp ? "connections" : "requests",
         failure_text(v, s->tcp),
         s->failed == s->tries ? "" : ", all or nothing, so it is no loss of single packets");
 }
@@ -390,6 +391,25 @@ static bool judge_strangers(struct em_path_judgement *j, const struct em_path_ta
     return true;
 }
 
+/* --- new connections are held up, and those that stand are not ------------------------------------------------------------------- */
+
+/* A table of connections that is full, or a limit of new ones. Over lossy paths handshakes are hit a little more often than payloads, too. */
+static bool judge_handshakes(struct em_path_judgement *j, const struct seen *s)
+{
+    struct share payloads = sum(s->hit, ALL);
+    double chance = em_stat_fisher(s->handshake.k, s->handshake.n, payloads.k, payloads.n);
+
+    if (!s->tcp || chance * TESTS >= EM_PATH_DOUBT || share_of(payloads) * HELD_UP > share_of(s->handshake))
+        return false;
+    j->share = share_of(s->handshake);
+    j->background = share_of(payloads);
+    j->confidence = 1 - chance * TESTS;
+    say(j, EM_PATH_PORT, EM_VERDICT_DEGRADED,
+        "%u of %u handshakes lost packets, of payloads %u of %u: new connections are held up", s->handshake.k,
+        s->handshake.n, payloads.k, payloads.n);
+    return true;
+}
+
 /* --- loss, and nothing ------------------------------------------------------------------------------------------------------------ */
 
 static bool judge_loss(struct em_path_judgement *j, const struct seen *s)
@@ -459,6 +479,6 @@ void em_path_judge(const struct em_path_table *t, struct em_path_judgement *j)
         say(j, EM_PATH_NONE, EM_VERDICT_ERROR, "this machine could not open a connection");
     else if (judge_port(j, &s) || judge_groups(j, t, &s) || judge_strangers(j, t, &s))
         j->undecided = false;
-    else if (!judge_loss(j, &s))
+    else if (!judge_handshakes(j, &s) && !judge_loss(j, &s))
         judge_far_end(j, t, &s);
 }

@@ -11,6 +11,7 @@
  * | seen                                                                     | filter  |
  * |--------------------------------------------------------------------------|---------|
  * | no handshake at all, or some of them all or nothing                      | port    |
+ * | handshakes are hit far more often than payloads                          | port    |
  * | one group of payloads is hit more often than everything else together    | content |
  * | the same, and the group is that of the large ones                        | size    |
  * | payloads and handshakes are hit alike, more than one in a hundred        | loss    |

@@ -150,6 +150,17 @@ static void send_datagram(struct path_talk *t)
     em_timer_at(t->timer, next);
 }
 
+/* Not counted: nobody has offered to echo anything. */
+static void no_echo(struct path_talk *t)
+{
+    struct em_path *p = t->path;
+
+    p->ended++;
+    p->running--;
+    close_talk(t);
+    path_soon(p);
+}
+
 static void on_timer(void *arg)
 {
     struct path_talk *t = arg;
@@ -158,6 +169,10 @@ static void on_timer(void *arg)
     if (!path_tcp(t->path)) {
         if (path_now(t->path) < t->began_us + t->path->conf.timeout_us) {
             send_datagram(t);
+            return;
+        }
+        if (t->payload == EM_PATH_MEDIA && !t->has_token) {
+            no_echo(t);
             return;
         }
         note_sends(c, t->sends);
@@ -209,17 +224,6 @@ static bool take_token(struct path_talk *t, const uint8_t *p, size_t n)
             t->has_token = true;
         }
     return t->has_token;
-}
-
-/* Not counted: this far end echoes nothing. */
-static void no_echo(struct path_talk *t)
-{
-    struct em_path *p = t->path;
-
-    p->ended++;
-    p->running--;
-    close_talk(t);
-    path_soon(p);
 }
 
 static void media_heard(struct path_talk *t, const uint8_t *p, size_t n)

@@ -12,7 +12,7 @@ KEPT = ("EM_SRCDIR", "EM_BUILDDIR", "EM_MIBS", "PATH", "PYTHONDONTWRITEBYTECODE"
 
 
 def run(*words, check=True, **how):
-    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=30, **how)
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=how.pop("timeout", 30), **how)
     assert not check or done.returncode == 0, f"{' '.join(words)}: exit status {done.returncode}: {done.stderr.strip()}"
     return done
 

@@ -303,6 +303,12 @@ static void loss_much(struct em_path_table *t)
 {
     loss(t, 8);
 }
+static void held_up(struct em_path_table *t)
+{
+    clean(t);
+    for (int i = H; i <= RL; i++)
+        t->payload[i].syn_hit = 6;
+}
 static void one_resent(struct em_path_table *t)
 {
     clean(t);
@@ -379,6 +385,13 @@ static void udp_media(struct em_path_table *t)
     t->payload[EM_PATH_MEDIA].sends_least = 3;
 }
 
+static void udp_media_gone(struct em_path_table *t)
+{
+    udp(t);
+    turn(&t->payload[EM_PATH_MEDIA], ROUNDS, &t->payload[EM_PATH_MEDIA].dropped);
+    t->payload[EM_PATH_MEDIA].sends_least = 3;
+}
+
 static void udp_loss(struct em_path_table *t)
 {
     udp(t);
@@ -430,6 +443,7 @@ START_TEST(tables)
           "STUN" },
         { "5 % of packets", loss_some, EM_PATH_LOSS, EM_VERDICT_DEGRADED, "whatever they carry" },
         { "40 % of packets", loss_much, EM_PATH_LOSS, EM_VERDICT_DEGRADED, "40 %" },
+        { "new connections are held up", held_up, EM_PATH_PORT, EM_VERDICT_DEGRADED, "54 of 180" },
         { "one payload sent again", one_resent, EM_PATH_NONE, EM_VERDICT_OK, "" },
         { "no connection could be made", nothing, EM_PATH_NONE, EM_VERDICT_ERROR, "this machine" },
         { "UDP: clean", udp, EM_PATH_NONE, EM_VERDICT_OK, "" },
@@ -437,6 +451,7 @@ START_TEST(tables)
         { "UDP: refused", udp_refused, EM_PATH_NONE, EM_VERDICT_REFUSED, "nobody listens" },
         { "UDP: large dropped", udp_large, EM_PATH_SIZE, EM_VERDICT_FILTERED, "1,400" },
         { "UDP: media dropped", udp_media, EM_PATH_CONTENT, EM_VERDICT_FILTERED, "media frames" },
+        { "UDP: all media dropped", udp_media_gone, EM_PATH_CONTENT, EM_VERDICT_FILTERED, "media frames" },
         { "UDP: loss", udp_loss, EM_PATH_LOSS, EM_VERDICT_DEGRADED, "25 %" },
     };
 
