@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/esc.h"
 #include "cli/scan_inputs.h"
+#include "cli/scan_report.h"
 #include "evidence/count.h"
 #include "evidence/ice.h"
 #include "evidence/scan.h"
@@ -19,7 +20,7 @@
 struct conf {
     bool json, failures;
     uint64_t jobs;
-    const char *since, *until;
+    const char *since, *until, *report;
 };
 
 static const struct em_opt options[] = {
@@ -33,6 +34,8 @@ static const struct em_opt options[] = {
       "Count only reports from then on; UTC date, or 90m, 2h, 7d ago" },
     { "until", 'u', EM_OPT_TEXT, "TIME", NULL, 0, 0, offsetof(struct conf, until),
       "Count only reports before then" },
+    { "report", 'r', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, report),
+      "Write an HTML page with graphs to FILE besides, to hand on" },
     { .name = NULL },
 };
 
@@ -45,6 +48,7 @@ static const struct em_opt_program program = {
              "Exit status: 0 no media failure, 1 there are some, 2 a file could not be read.\n\n"
              "  edgemedia scan --jobs 4 /var/log/sfb\n"
              "  edgemedia scan --since 2026-11-01 --until 2026-11-08 '/var/log/sfb/*.log'\n"
+             "  edgemedia scan --report failures.html /var/log/sfb\n"
              "  edgemedia scan -f *.txt | jq -r 'select(.code == 23).remote_relay'\n",
 };
 
@@ -52,6 +56,8 @@ struct run {
     struct conf conf;
     struct em_scan *scan;
     struct scan_inputs inputs;
+    struct scan_report report;
+    int64_t since, until;
     struct cli_progress progress;
     struct buf line;
     bool failed;  /* a file was not read */
@@ -62,7 +68,9 @@ static void each_failure(void *arg, const struct em_failure_row *row)
 {
     struct run *run = arg;
 
-    if (run->stopped)
+    if (run->report.tally)
+        em_tally_add(run->report.tally, row);
+    if (run->stopped || !run->conf.failures)
         return;
     cli_progress_clear(&run->progress);
     em_expo_failure(row, &run->line);
@@ -209,13 +217,15 @@ static int finish(struct run *run)
 /* --since and --until, and what they were when they make no sense. */
 static int set_window(struct run *run)
 {
-    int64_t now = em_wall_us(&em_clock_system), since = INT64_MIN, until = INT64_MAX;
+    int64_t now = em_wall_us(&em_clock_system);
     const struct {
         const char *option, *text;
         int64_t *when;
-    } rows[] = { { "since", run->conf.since, &since }, { "until", run->conf.until, &until } };
+    } rows[] = { { "since", run->conf.since, &run->since }, { "until", run->conf.until, &run->until } };
     char shown[64];
 
+    run->since = INT64_MIN;
+    run->until = INT64_MAX;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!rows[i].text || cli_when(rows[i].text, now, rows[i].when))
             continue;
@@ -223,10 +233,10 @@ static int set_window(struct run *run)
         return cli_usage(&program, "--%s %s is no time; write it as 2026-11-23, \"2026-11-23 14:00\", or 2h",
                          rows[i].option, shown);
     }
-    if (since >= until)
+    if (run->since >= run->until)
         return cli_usage(&program, "--since is not before --until");
     if (run->conf.since || run->conf.until)
-        em_scan_between(run->scan, since, until);
+        em_scan_between(run->scan, run->since, run->until);
     return CLI_GOOD;
 }
 
@@ -249,6 +259,37 @@ static int read_inputs(struct run *run, int n, char **names)
     return err ? cli_fail("%s", *why.text ? why.text : em_err_text(err)) : CLI_GOOD;
 }
 
+static int write_report(struct run *run)
+{
+    struct em_report_page page = { .result = em_scan_result(run->scan),
+                                   .files = (const char *const *)(uintptr_t)run->inputs.path,
+                                   .files_n = run->inputs.n,
+                                   .made_us = em_wall_us(&em_clock_system),
+                                   .since_us = run->since,
+                                   .until_us = run->until,
+                                   .incomplete = run->failed };
+    struct em_why why = { "" };
+
+    if (!run->report.path || scan_report_write(&run->report, &page, &why) == 0)
+        return CLI_GOOD;
+    return cli_fail("%s", why.text);
+}
+
+/* From options that make sense to the exit status. */
+static int run_scan(struct run *run, int n, char **names)
+{
+    struct em_why why = { "" };
+    int status = set_window(run);
+
+    if (status == CLI_GOOD && run->conf.report && scan_report_begin(&run->report, run->conf.report, &why) < 0)
+        status = cli_fail("%s", why.text);
+    if (status == CLI_GOOD)
+        status = read_inputs(run, n, names);
+    if (status == CLI_GOOD)
+        status = write_report(run);
+    return status == CLI_GOOD ? finish(run) : status;
+}
+
 static int scan(int argc, char **argv)
 {
     struct run run = { .line = buf_heap(CLI_OUTPUT_MAX) };
@@ -260,14 +301,11 @@ static int scan(int argc, char **argv)
         return status;
     if (first == argc)
         return cli_usage(&program, "no file given");
-    run.scan = em_scan_new(run.conf.failures ? each_failure : NULL, &run);
+    run.scan = em_scan_new(run.conf.failures || run.conf.report ? each_failure : NULL, &run);
     if (!run.scan)
         return cli_fail("%s", em_err_text(EM_ERR_MEMORY));
-    status = set_window(&run);
-    if (status == CLI_GOOD)
-        status = read_inputs(&run, argc - first, argv + first);
-    if (status == CLI_GOOD)
-        status = finish(&run);
+    status = run_scan(&run, argc - first, argv + first);
+    scan_report_end(&run.report);
     em_scan_free(run.scan);
     scan_inputs_free(&run.inputs);
     buf_fini(&run.line);

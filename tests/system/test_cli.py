@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """edgemedia as a person or a script sees it: results on stdout, messages on stderr, exit status, JSON names, tables, bad input."""
+import base64
 import contextlib
+import hashlib
+import html.parser
 import json
 import os
 import pty
@@ -218,6 +221,88 @@ def test_scan_takes_directories_and_patterns():
             got = answer("scan", "--json", "-J", jobs, f"{directory}/logs/*.log", f"{directory}/logs/old*", want=1)
             assert got == whole, got
         assert "none*: No such file" in cli("scan", f"{directory}/none*", want=2)[2]
+
+
+class Page(html.parser.HTMLParser):
+    """Elements must close in order; every element and attribute must be one that the report has reason to use."""
+    ELEMENTS = set("html head meta title style body h1 h2 p b code table caption thead tbody tr th td svg g line rect text".split())
+    EMPTY = {"meta", "line", "rect"}
+    ATTRIBUTES = set("charset lang http-equiv content name class role aria-label aria-hidden viewbox preserveaspectratio x y x1 x2 y1 y2 width height "
+                     "text-anchor".split())
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.text, self.style, self.policy, self.count = [], "", "", "", {}
+        self.feed(text)
+        self.close()
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.count[tag] = self.count.get(tag, 0) + 1
+        assert tag in self.ELEMENTS and all(name in self.ATTRIBUTES for name, _ in attrs), f"{tag} {attrs}"
+        attrs = dict(attrs)
+        if attrs.get("http-equiv") == "Content-Security-Policy":
+            self.policy = attrs["content"]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag):
+        assert tag in self.EMPTY or self.open.pop() == tag, tag
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["style"]:
+            self.style += data
+        else:
+            self.text += data
+
+
+def report_of(directory, *arguments, want=1):
+    cli("scan", "--report", f"{directory}/report.html", *arguments, want=want)
+    assert sorted(x for x in os.listdir(directory) if "report" in x) == ["report.html"]
+    with open(f"{directory}/report.html", encoding="utf-8") as f:
+        return Page(f.read())
+
+
+def test_report_is_a_page_that_stands_alone():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        page = report_of(directory, "--jobs", "3", f"{SRC}/demo/sample.log", f"{SRC}/demo/growing.log")
+        for words in ("sample.log", "0x8000000", "application-sharing", "media-failure", "51004", "Far relay"):
+            assert words in page.text, words
+        digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+        assert page.policy.startswith("default-src 'none'; ") and f"'sha256-{digest}'" in page.policy, \
+            f"the style's hash is {digest}, the policy says {page.policy}"
+        assert "unsafe" not in page.policy and "url(" not in page.style and "import" not in page.style
+        for row in ("prefers-color-scheme:dark", "@media print"):
+            assert row in page.style, row
+        assert report_of(directory, "--until", "2001-01-01", f"{SRC}/demo/sample.log", want=0).text.count("None.") == 1
+        assert "Reports before 2001-01-01T00:00:00Z" in report_of(directory, "--until", "2001-01-01", f"{SRC}/demo/sample.log", want=0).text
+        assert "Not every file" in report_of(directory, f"{directory}/none", f"{SRC}/demo/sample.log", want=2).text
+
+
+def test_nothing_hostile_reaches_the_report():
+    hostile = "\"'><script>alert(1)</script><img src=x onerror=y>&lt;\x1b[31m\x9b\x00\u202e]]>--></style></table>"
+    mild = "<script>alert(3)</script>&\x1b[31m\x9b"  # what a relay's address may hold
+    text = "".join(f"BYE sip:a@b.example SIP/2.0\r\nCall-ID: {n}{hostile}\r\nFrom: {hostile}\r\nms-client-diagnostics: 23; reason=\"{hostile}\";"
+                   f"CallerMediaDebug=\"audio:ICEWarn=0x8000100,LocalMR={mild}:1,RemoteMR={n}{mild}:2\"\r\n\r\n" for n in range(120))
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        name = f"{directory}/" + "<img src=x onerror=alert(2)>&\"'\n\x1b[31m.log"
+        with open(name, "wb") as f:
+            f.write(text.encode("utf-8", "replace"))
+        page = report_of(directory, name, f"{SRC}/demo/sample.log")
+        assert "<script>alert(1)" in page.text and "119<script>alert(3)</script>&" in page.text and "<img src=x onerror=alert(2)>" in page.text, page.text[:2000]
+        assert not [c for c in page.text if ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160], page.text[:2000]
+        assert "all others" in page.text
+
+
+def test_report_that_cannot_be_written_is_told_before_the_scan():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-cli-") as directory:
+        for path in (directory, f"{directory}/none/report.html", "/dev/null", f"{directory}/" + "x" * 300):
+            _, out, err = cli("scan", "--report", path, f"{SRC}/demo/sample.log", want=2)
+            assert "report" in err and "cannot be written" in err and not out, err
+        assert not os.listdir(directory)
 
 
 def peak_of_scan(path, *more):
