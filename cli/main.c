@@ -13,7 +13,7 @@
 
 static const struct cli_command *const commands[] = { &cli_decode,   &cli_scan,    &cli_probe,  &cli_sweep,
                                                       &cli_path,     &cli_respond, &cli_status, &cli_failures,
-                                                      &cli_findings, &cli_explain };
+                                                      &cli_findings, &cli_explain, &cli_doctor };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(void)

@@ -108,6 +108,7 @@ def source_row(number, name, state, error="", lag=0):
 
 def status():
     recent = {f"{name}_{window}": v for name, values in RECENT.items() for window, v in zip(("5m", "1h", "1d"), values)}
+    recent["failure_threshold"] = 5
     return {"schema_version": 1, **TOTALS, "discontinuity_time": "2026-01-01T00:00:00Z", "codes": {"23": 17}, "recent": recent,
             "daemon": {"version": "0.1.0", "snapshot_time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}, "edges": [],
             "checks": [check_row(1, 1, "turn-udp", "ok", "answered", 12300), check_row(1, 2, "turn-tcp", "ok", "answered", 45000)],
@@ -471,6 +472,7 @@ def objects(s):
     for number, name in enumerate(("code_23", "tcp_nat_check", "code_23_tcp_nat", "media_failures")):
         for k, window in enumerate(("5m", "1h", "1d")):
             out[f"2.{3 * number + k + 1}.0"] = ("gauge", s["recent"][f"{name}_{window}"])
+    out["2.13.0"] = ("gauge", s["recent"]["failure_threshold"])
     t = time.gmtime()
     out["3.1.0"] = text("0.1.0")
     out["3.4.0"] = octets(struct.pack(">HBBBBBB", t.tm_year, t.tm_mon, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec, 0))
