@@ -6,12 +6,15 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <json-c/json.h>
@@ -36,9 +39,9 @@ static const struct em_opt options[] = {
       "Print one JSON object" },
     { "mib-dir", 'm', EM_OPT_LIST, "DIRECTORY", NULL, 0, 0, offsetof(struct doctor_conf, mib_dirs),
       "Where MIBs are; repeatable" },
-    { "snmp-conf", 0, EM_OPT_TEXT, "FILE", "/etc/snmp/snmp.conf", 0, 0,
+    { "snmp-conf", 'N', EM_OPT_TEXT, "FILE", "/etc/snmp/snmp.conf", 0, 0,
       offsetof(struct doctor_conf, snmp_conf), "Configuration of the net-snmp tools" },
-    { "snmpd-conf", 0, EM_OPT_LIST, "FILE", NULL, 0, 0, offsetof(struct doctor_conf, snmpd_conf),
+    { "snmpd-conf", 'D', EM_OPT_LIST, "FILE", NULL, 0, 0, offsetof(struct doctor_conf, snmpd_conf),
       "Configuration of snmpd; repeatable" },
     { "socket", 's', EM_OPT_TEXT, "PATH", NULL, 0, 0, offsetof(struct doctor_conf, socket),
       "Control socket, instead of the one that is configured" },
@@ -428,32 +431,74 @@ static enum doctor_result look_answer(struct doctor *d)
                "%s cannot be asked: it must be an IPv4 address, and a port behind a colon", d->conf->agent);
 }
 
-/* An input chain that drops what no rule lets in, and no rule that names SNMP's port. As far as text tells: rules are not followed. */
+/* The rules of nftables, to be read; NULL: there is no nft, or no permission that it needs. */
+static FILE *open_rules(pid_t *pid)
+{
+    char *const argv[] = { (char[]) { "nft" }, (char[]) { "list" }, (char[]) { "ruleset" }, NULL };
+    posix_spawn_file_actions_t actions;
+    FILE *from = NULL;
+    int fd[2];
+
+    *pid = -1;
+    if (pipe2(fd, O_CLOEXEC) != 0)
+        return NULL;
+    if (posix_spawn_file_actions_init(&actions) == 0) {
+        if (posix_spawn_file_actions_adddup2(&actions, fd[1], STDOUT_FILENO) == 0 &&
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0) == 0 &&
+            posix_spawnp(pid, argv[0], &actions, NULL, argv, environ) == 0)
+            from = fdopen(fd[0], "r");
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    close(fd[1]);
+    if (!from)
+        close(fd[0]);
+    return from;
+}
+
+struct rules {
+    bool any, input, drops, port; /* input: the chain that is being read */
+};
+
+/* As far as text tells: rules are not followed. */
+static void rules_line(struct rules *r, const char *line)
+{
+    static const char *const ports[] = { "dport 161", "snmp", "161,", "161 }" };
+
+    r->any = true;
+    if (strstr(line, "chain "))
+        r->input = false;
+    r->input = r->input || strstr(line, "hook input");
+    r->drops = r->drops || (r->input && strstr(line, "policy drop"));
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)
+        r->port = r->port || strstr(line, ports[i]);
+}
+
+/* An input chain that drops what no rule lets in, and no rule that names SNMP's port. */
 static enum doctor_result look_firewall(struct doctor *d)
 {
-    FILE *nft = popen("nft list ruleset 2>/dev/null", "re"); /* no text from outside is in it */
+    struct rules r = { 0 };
     char line[1024];
-    bool any = false, input = false, drops = false, port = false;
+    int status = -1;
+    pid_t pid;
+    FILE *nft = open_rules(&pid);
 
-    while (nft && fgets(line, sizeof line, nft)) {
-        any = true;
-        if (strstr(line, "chain "))
-            input = false;
-        input = input || strstr(line, "hook input");
-        drops = drops || (input && strstr(line, "policy drop"));
-        port = port || strstr(line, "dport 161") || strstr(line, "snmp") || strstr(line, "161,") ||
-               strstr(line, "161 }");
-    }
-    if (!nft || pclose(nft) != 0)
-        return say(d, DOCTOR_SKIPPED, NULL, "the rules of nftables cannot be read (it takes root)");
-    if (drops && !port)
+    while (nft && fgets(line, sizeof line, nft))
+        rules_line(&r, line);
+    if (nft)
+        fclose(nft);
+    if (pid > 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    if (!nft || status != 0)
+        return say(d, DOCTOR_SKIPPED, NULL, "the rules of nftables cannot be read (it takes nft, and root)");
+    if (r.drops && !r.port)
         return say(d, DOCTOR_BAD,
                    "sudo nft insert rule inet filter input ip saddr 192.0.2.10 udp dport 161 accept   # "
                    "192.0.2.10: the manager",
                    "the firewall of this machine drops what no rule lets in, and no rule names UDP port 161");
     return say(d, DOCTOR_OK, NULL,
-               any ? "the firewall of this machine has a place for SNMP"
-                   : "this machine has no firewall rules");
+               r.any ? "the firewall of this machine has a place for SNMP"
+                     : "this machine has no firewall rules");
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------------------- */
