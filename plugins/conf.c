@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/esc.h"
+#include "plugins/extra_opts.h"
 
 #define O(name, letter, kind, meta, initial, member, help)                                                   \
     {                                                                                                        \
@@ -59,6 +60,9 @@ static const struct em_opt options[] = {
     { "max-age", 0, EM_OPT_DURATION, "SECONDS", "300", 0, 86400 * 366, offsetof(struct conf, max_age_us),
       "Older numbers are UNKNOWN; 0: any age will do" },
     O("perfdata", 0, TEXT, "basic|full", "basic", perfdata, "basic: a first line below 1 kB"),
+    O("output-format", 0, TEXT, "text|json", "text", format_name, "json: one object in place of the lines"),
+    O("extra-opts", 0, TEXT, "[SECTION][@FILE]", NULL, extra_opts,
+      "Read options from an INI file, passwords for example; repeatable"),
     { "verbose", 'v', EM_OPT_COUNT, NULL, NULL, 0, 3, offsetof(struct conf, verbose),
       "More lines; up to three times" },
     { .name = NULL }
@@ -281,6 +285,9 @@ static int check_words(struct conf *c, struct em_why *why)
     c->perfdata_full = strcmp(c->perfdata, "full") == 0;
     if (!c->perfdata_full && strcmp(c->perfdata, "basic") != 0)
         return em_fail(why, EM_ERR_INPUT, "--perfdata is basic or full");
+    c->json = strcmp(c->format_name, "json") == 0;
+    if (!c->json && strcmp(c->format_name, "text") != 0)
+        return em_fail(why, EM_ERR_INPUT, "--output-format is text or json");
     if (c->total && c->state_file)
         return em_fail(why, EM_ERR_INPUT, "--total and --state exclude each other");
     return 0;
@@ -311,21 +318,33 @@ static int check(struct conf *c, struct em_why *why)
     return err == 0 ? read_secrets(c, why) : err;
 }
 
+/* The options of argv, in which --extra-opts is replaced by what it stands for. */
+static int parse(struct conf *c, int argc, char **argv, char **list, char **pairs, struct em_why *why)
+{
+    char shown[64];
+    int first = 0, err;
+
+    argc = extra_opts_expand(&c->extra, conf_program.name, argc, argv, eats_next, list, why);
+    if (argc < 0)
+        return argc;
+    argc = split_versions(argc, list, pairs);
+    err = em_opt_parse(&conf_program, c, argc, pairs, &first, why);
+    if (err == EM_OPT_GO && first < argc)
+        err = em_fail(why, EM_ERR_INPUT, "\"%s\": arguments without an option are not used",
+                      esc_line_into(shown, sizeof shown, slice_of(pairs[first])));
+    return err == EM_OPT_GO ? check(c, why) : err;
+}
+
 int conf_read(struct conf *c, int argc, char **argv, struct em_why *why)
 {
-    char **list = calloc(2 * (size_t)argc + 1, sizeof *list), shown[64];
-    int first = 0, err;
+    size_t most = (size_t)argc + EXTRA_ARGS_MAX + 2;
+    char **list = calloc(3 * most, sizeof *list);
+    int err;
 
     if (!list)
         return em_fail(why, EM_ERR_MEMORY, "no memory");
     *c = (struct conf) { .verbose = 0 };
-    argc = split_versions(argc, argv, list);
-    err = em_opt_parse(&conf_program, c, argc, list, &first, why);
-    if (err == EM_OPT_GO && first < argc)
-        err = em_fail(why, EM_ERR_INPUT, "\"%s\": arguments without an option are not used",
-                      esc_line_into(shown, sizeof shown, slice_of(list[first])));
-    if (err == EM_OPT_GO)
-        err = check(c, why);
+    err = parse(c, argc, argv, list, list + most, why);
     free(list);
     return err;
 }
@@ -333,4 +352,5 @@ int conf_read(struct conf *c, int argc, char **argv, struct em_why *why)
 void conf_clear(struct conf *c)
 {
     explicit_bzero(&c->secrets, sizeof c->secrets);
+    extra_opts_clear(&c->extra);
 }

@@ -6,6 +6,7 @@
 #define EM_PLUGINS_CONF_H
 
 #include "base/opt.h"
+#include "plugins/extra_opts.h"
 #include "plugins/metric.h"
 #include "plugins/state.h"
 #include "probe/probe.h"
@@ -18,7 +19,7 @@ struct conf {
         *state_file;
     const char *community, *community_file, *auth_password, *auth_file, *priv_password, *priv_file;
     const char *password_file, *secret_file, *silence_name, *perfdata;
-    const char *ca_file, *name_servers;
+    const char *ca_file, *name_servers, *format_name, *extra_opts;
     uint64_t port;
     struct em_opt_list probes, scans, warn, crit, edges, checks;
     struct em_port_range source_ports;
@@ -31,7 +32,8 @@ struct conf {
     enum mode mode;
     enum window window;
     enum state silence; /* when the target does not answer */
-    bool perfdata_full;
+    bool perfdata_full, json;
+    struct extra_opts extra; /* what the members above may point into */
     struct threshold thresholds[METRIC_COUNT];
     struct {
         char community[EM_SECRET_MAX], auth[EM_SECRET_MAX], priv[EM_SECRET_MAX], password[EM_SECRET_MAX],
@@ -43,7 +45,7 @@ extern const struct em_opt_program conf_program;
 
 /* As em_opt_parse: EM_OPT_GO, EM_OPT_HELP, EM_OPT_VERSION, or a negative em_err with the sentence. Secrets in argv are overwritten. */
 int conf_read(struct conf *c, int argc, char **argv, struct em_why *why) EM_MUST_CHECK;
-void conf_clear(struct conf *c); /* secrets */
+void conf_clear(struct conf *c); /* secrets, and what came from files: no text of c is valid afterwards */
 
 /* A usage of a few lines, for after a wrong option. */
 void conf_usage(struct buf *to);

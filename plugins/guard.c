@@ -22,6 +22,7 @@ static struct phase phases[2] = { { "starting", STATE_UNKNOWN }, { NULL, STATE_U
 static atomic_int current;
 static enum state silence_state = STATE_UNKNOWN;
 static int64_t deadline_us;
+static volatile sig_atomic_t as_json;
 
 static void put(const char *text)
 {
@@ -34,12 +35,24 @@ static void on_signal(int sig)
     const struct phase *p = &phases[atomic_load(&current)];
     enum state s = sig == SIGALRM ? p->state : STATE_UNKNOWN;
 
-    put("EDGE MEDIA ");
+    const char digit[2] = { (char)('0' + (int)s), '\0' };
+
+    put(as_json ? "{\"schema_version\":1,\"state\":\"" : "EDGE MEDIA ");
     put(state_name(s));
-    put(sig == SIGALRM ? " - timed out while " : " - stopped by a signal while ");
+    if (as_json) {
+        put("\",\"exit_code\":");
+        put(digit);
+    }
+    put(as_json ? ",\"summary\":\"" : " - ");
+    put(sig == SIGALRM ? "timed out while " : "stopped by a signal while ");
     put(p->doing);
-    put("\n");
+    put(as_json ? "\",\"problems\":[],\"details\":[],\"perfdata\":[]}\n" : "\n");
     _exit((int)s);
+}
+
+void guard_json(void)
+{
+    as_json = 1;
 }
 
 void guard_start(void)

@@ -18,6 +18,9 @@ void guard_start(void);
 /* Arms the alarm. silence: the state for a hang in a phase that waits for the peer. */
 void guard_arm(int64_t timeout_us, enum state silence);
 
+/* From here on the watchdog's line is a JSON object, as report_json's. */
+void guard_json(void);
+
 /* What the plugin does now, a literal: "resolving the name of the host". peer: a hang here is the peer's silence. */
 void guard_phase(const char *doing, bool peer);
 

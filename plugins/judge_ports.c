@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Judging port tests and evidence sources: a state for each row, the worst named with its reason. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "model/catalogue.h"
 #include "plugins/judge.h"
 
 enum { NAME_MAX_SHOWN = 2 * EM_NAME_MAX + EM_URI_MAX };
@@ -98,6 +100,24 @@ static void why_text(const struct em_check_row *row, enum state s, struct buf *t
         buf_print(to, "%s: %s", verdict, row->reason);
     } else {
         buf_text(to, verdict);
+    }
+}
+
+/* Everything that is known of a check, one value a line: -vvv. */
+static void everything(const struct em_check_row *row, struct report *r)
+{
+    const struct em_table *t = &em_catalogue[EM_T_CHECK];
+
+    for (size_t i = 0; i < t->fields_n; i++) {
+        const struct em_field *f = &t->fields[i];
+        const char *text = f->kind == EM_KIND_TEXT ? em_field_text(f, row) : NULL;
+        bool number = f->kind == EM_KIND_NUMBER || f->kind == EM_KIND_GAUGE || f->kind == EM_KIND_COUNTER;
+
+        if (text && *text)
+            report_detail(r, "    %s: %s", f->json, text);
+        else if (number && em_field_number(f, row) > 0)
+            report_detail(r, "    %s: %" PRIu64 "%s%s", f->json, em_field_number(f, row), f->unit ? " " : "",
+                          f->unit ? f->unit : "");
     }
 }
 
@@ -240,6 +260,8 @@ void judge_checks(const struct conf *c, const struct facts *f, struct report *r)
         count(&t, row, s);
         if (s != STATE_OK || c->verbose >= 2)
             detail(row, s, r);
+        if (c->verbose >= 3)
+            everything(row, r);
     }
     if (t.checks == 0) {
         none(c, f, r);

@@ -76,6 +76,9 @@ int main(int argc, char **argv)
     report_init(&report);
     facts_init(&facts);
     err = conf_read(&conf, argc, argv, &why);
+    report.json = conf.json;
+    if (conf.json)
+        guard_json();
     if (err == EM_OPT_HELP || err == EM_OPT_VERSION)
         help_exit(err);
     if (err < 0)

@@ -5,18 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/esc.h"
 #include "base/hash.h"
 
 struct perf perf_new(void)
 {
-    return (struct perf) { .text = buf_heap(PERF_TEXT_MAX) };
+    return (struct perf) { .text = buf_heap(PERF_TEXT_MAX), .json = buf_heap(PERF_JSON_MAX) };
 }
 
 void perf_fini(struct perf *p)
 {
     buf_fini(&p->text);
+    buf_fini(&p->json);
     free(p->seen);
-    *p = (struct perf) { .text = buf_heap(PERF_TEXT_MAX) };
+    *p = (struct perf) { .text = buf_heap(PERF_TEXT_MAX), .json = buf_heap(PERF_JSON_MAX) };
 }
 
 /* Everything that a consumer could take for syntax becomes '_'; ASCII only, since consumers cut labels by bytes. */
@@ -107,6 +109,30 @@ static void write_thresholds(struct buf *to, const struct perf_item *item)
         to->n--;
 }
 
+static void json_range(struct buf *to, const char *key, const struct range *range)
+{
+    if (range && range->given) {
+        buf_print(to, ",\"%s\":\"", key);
+        range_text(range, to);
+        buf_text(to, "\"");
+    }
+}
+
+static void write_json(struct buf *to, const struct perf_item *item, const char *label)
+{
+    buf_text(to, to->n > 0 ? ",{\"label\":\"" : "{\"label\":\"");
+    esc_json(to, slice_of(label));
+    buf_text(to, "\",\"value\":");
+    if (item->unknown)
+        buf_text(to, "null");
+    else
+        range_number(item->value, to);
+    buf_print(to, ",\"unit\":\"%s\"", item->uom);
+    json_range(to, "warning", item->warn);
+    json_range(to, "critical", item->crit);
+    buf_text(to, "}");
+}
+
 void perf_add(struct perf *p, const struct perf_item *item)
 {
     char label[PERF_LABEL_MAX], storage[3 * PERF_LABEL_MAX + 128];
@@ -130,5 +156,6 @@ void perf_add(struct perf *p, const struct perf_item *item)
         return;
     }
     buf_bytes(&p->text, one.p, one.n);
-    p->cut = p->text.full;
+    write_json(&p->json, item, label);
+    p->cut = p->text.full || p->json.full;
 }

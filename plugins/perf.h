@@ -14,10 +14,17 @@
 #include "base/buf.h"
 #include "plugins/range.h"
 
-enum { PERF_LABEL_MAX = 160, PERF_UNIQUE = 19, PERF_ITEMS_MAX = 4000, PERF_TEXT_MAX = 60 * 1024 };
+enum {
+    PERF_LABEL_MAX = 160,
+    PERF_UNIQUE = 19,
+    PERF_ITEMS_MAX = 4000,
+    PERF_TEXT_MAX = 60 * 1024,
+    PERF_JSON_MAX = 8 * PERF_TEXT_MAX
+};
 
 struct perf {
     struct buf text;               /* all items, separated by blanks */
+    struct buf json;               /* the same items as JSON objects, separated by commas */
     char (*seen)[PERF_UNIQUE + 1]; /* the unique beginnings, grown by doubling */
     size_t seen_n, seen_room;
     bool cut; /* an item did not fit (PERF_ITEMS_MAX, PERF_TEXT_MAX, memory): it is left out whole */

@@ -14,11 +14,15 @@
 
 #define TITLE "EDGE MEDIA"
 
+enum {
+    REPORT_JSON_MAX = 6 * (REPORT_DETAILS_MAX + 2 * REPORT_PARTS_MAX * REPORT_PHRASE_MAX) + PERF_JSON_MAX
+};
+
 void report_init(struct report *r)
 {
     r->worst = STATE_OK;
     r->parts_n = 0;
-    r->failed = r->several = false;
+    r->failed = r->several = r->json = false;
     r->perf = perf_new();
     r->details = buf_heap(REPORT_DETAILS_MAX);
 }
@@ -67,9 +71,11 @@ void report_detail(struct report *r, const char *fmt, ...)
 void report_fail(struct report *r, enum state s, const struct em_why *why)
 {
     char *at = r->parts[0].phrase;
+    bool json = r->json;
 
     report_fini(r);
     report_init(r);
+    r->json = json;
     r->worst = s;
     r->failed = true;
     r->parts_n = 1;
@@ -92,13 +98,12 @@ static void cut(struct buf *b, size_t max)
     buf_text(b, "..");
 }
 
-/* Problems only, the worst first; when all is well, everything. */
-static void headline(const struct report *r, struct buf *to)
+/* Problems only, the worst first; when all is well, everything. Returns how many phrases these are. */
+static size_t summary(const struct report *r, struct buf *to)
 {
     static const enum state order[] = { STATE_CRITICAL, STATE_WARNING, STATE_UNKNOWN, STATE_OK };
-    size_t shown = 0, max = r->failed ? REPORT_PHRASE_MAX : REPORT_LINE_MAX;
+    size_t shown = 0;
 
-    buf_print(to, TITLE " %s - ", state_name(r->worst));
     for (size_t o = 0; o < STATE_COUNT; o++) {
         if (order[o] == STATE_OK && r->worst != STATE_OK)
             break;
@@ -108,9 +113,17 @@ static void headline(const struct report *r, struct buf *to)
     }
     if (shown == 0)
         buf_text(to, "nothing to judge");
-    if (!r->failed && (shown > 1 || r->several))
-        max = REPORT_LONG_MAX;
-    cut(to, max);
+    return shown;
+}
+
+/* The first line without the perfdata, as long as it may be. */
+static void headline(const struct report *r, struct buf *to)
+{
+    size_t shown;
+
+    buf_print(to, TITLE " %s - ", state_name(r->worst));
+    shown = summary(r, to);
+    cut(to, r->failed ? REPORT_PHRASE_MAX : shown > 1 || r->several ? REPORT_LONG_MAX : REPORT_LINE_MAX);
 }
 
 void report_text(const struct report *r, uint32_t verbose, struct buf *to)
@@ -126,6 +139,56 @@ void report_text(const struct report *r, uint32_t verbose, struct buf *to)
     buf_text(to, "\n");
     if (verbose > 0 && details.n > 0)
         buf_text(to, buf_str(&details));
+}
+
+static void json_text(struct buf *to, struct slice text)
+{
+    buf_text(to, "\"");
+    esc_json(to, text);
+    buf_text(to, "\"");
+}
+
+static void json_details(const struct report *r, struct buf *to)
+{
+    struct slice left = { (const char *)r->details.p, r->details.n };
+    const char *comma = "";
+
+    while (left.n > 0) {
+        size_t end = slice_find_char(left, '\n');
+
+        buf_text(to, comma);
+        json_text(to, slice_upto(left, end));
+        left = slice_from(left, end == SIZE_MAX ? left.n : end + 1);
+        comma = ",";
+    }
+}
+
+void report_json(const struct report *r, struct buf *to)
+{
+    struct buf line = buf_heap(64 + REPORT_PARTS_MAX * (REPORT_PHRASE_MAX + 2)), perf = r->perf.json;
+    const char *comma = "";
+
+    summary(r, &line);
+    buf_print(to,
+              "{\"schema_version\":1,\"state\":\"%s\",\"exit_code\":%d,\"summary\":", state_name(r->worst),
+              (int)r->worst);
+    json_text(to, slice_of(buf_str(&line)));
+    buf_fini(&line);
+    buf_text(to, ",\"problems\":[");
+    for (size_t i = 0; i < r->parts_n; i++) {
+        if (r->parts[i].state == STATE_OK)
+            continue;
+        buf_print(to, "%s{\"state\":\"%s\",\"text\":", comma, state_name(r->parts[i].state));
+        json_text(to, slice_of(r->parts[i].phrase));
+        buf_text(to, "}");
+        comma = ",";
+    }
+    buf_text(to, "],\"details\":[");
+    json_details(r, to);
+    buf_text(to, "],\"perfdata\":[");
+    if (perf.n > 0)
+        buf_bytes(to, perf.p, perf.n);
+    buf_text(to, "]}\n");
 }
 
 void report_print_exit(struct buf *text, enum state s)
@@ -144,9 +207,12 @@ void report_print_exit(struct buf *text, enum state s)
 
 void report_exit(const struct report *r, uint32_t verbose)
 {
-    struct buf text = buf_heap(REPORT_DETAILS_MAX + PERF_TEXT_MAX + 4096);
+    struct buf text = buf_heap(r->json ? REPORT_JSON_MAX : REPORT_DETAILS_MAX + PERF_TEXT_MAX + 4096);
 
-    report_text(r, verbose, &text);
+    if (r->json)
+        report_json(r, &text);
+    else
+        report_text(r, verbose, &text);
     if (text.full || text.n == 0) { /* no memory for the text: say the least, with the state that holds */
         static char least[64];
 

@@ -4,7 +4,7 @@
  *     EDGE MEDIA WARNING - phrases of the worst parts | perfdata
  *     details, one a line (with -v)
  *
- * in one write and ends the process with the worst state. Phrases may hold text from the network: everything is escaped here, so
+ * in one write (with --output-format=json, one JSON object) and ends the process with the worst state. Phrases may hold text from the network: everything is escaped here, so
  * that the only '|' is the one before the perfdata and a line break in a reason makes no second line.
  */
 #ifndef EM_PLUGINS_REPORT_H
@@ -38,6 +38,7 @@ struct report {
     struct buf details; /* escaped lines, each ended by a newline */
     bool several;       /* one phrase stands for several problems: the line may be longer */
     bool failed;        /* a failure of the plugin itself: the line may be long */
+    bool json;          /* report_exit prints report_json in place of report_text; kept by report_fail */
 };
 
 void report_init(struct report *r);
@@ -55,6 +56,11 @@ void report_fail(struct report *r, enum state s, const struct em_why *why);
 
 /* The text that report_exit prints. verbose 0: the first line only. */
 void report_text(const struct report *r, uint32_t verbose, struct buf *to);
+
+/* The same as one JSON object on one line, all details included:
+ *     {"schema_version":1,"state":"WARNING","exit_code":1,"summary":"...","problems":[{"state":"WARNING","text":"..."}],
+ *      "details":["..."],"perfdata":[{"label":"code23","value":3,"unit":"","warning":"0","critical":"5"}]} */
+void report_json(const struct report *r, struct buf *to);
 
 void report_exit(const struct report *r, uint32_t verbose) __attribute__((noreturn));
 

@@ -8,7 +8,7 @@ _check_edge_media() {
     esac
     $split && return
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--mode= --hostname= --port= --socket= --probe= --scan= --warning= --critical= --window= --total --state= --per= --edge= --check= --community= --community-file= --snmp-version= --level= --user= --auth-protocol= --auth-password= --auth-password-file= --priv-protocol= --priv-password= --priv-password-file= --context= --password-file= --secret-file= --ca-file= --insecure --name-server= --source-port= --ipv4 --ipv6 --timeout= --timeout-result= --max-age= --perfdata= --verbose --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '--mode= --hostname= --port= --socket= --probe= --scan= --warning= --critical= --window= --total --state= --per= --edge= --check= --community= --community-file= --snmp-version= --level= --user= --auth-protocol= --auth-password= --auth-password-file= --priv-protocol= --priv-password= --priv-password-file= --context= --password-file= --secret-file= --ca-file= --insecure --name-server= --source-port= --ipv4 --ipv6 --timeout= --timeout-result= --max-age= --perfdata= --output-format= --extra-opts= --verbose --help --version' -- "$cur")
         [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
     else
         _filedir

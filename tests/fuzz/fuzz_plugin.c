@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/extra_opts.h"
 #include "plugins/history.h"
 #include "plugins/judge.h"
 #include "plugins/source.h"
@@ -27,8 +28,26 @@ static void judge_all(const struct facts *f)
         abort();
     if (bar && memmem(bar, (size_t)(end - bar), "::", 2))
         abort();
+    text.n = 0;
+    report_json(&r, &text);
+    if (!text.full && memchr(text.p, '\n', text.n) != text.p + text.n - 1)
+        abort();
     buf_fini(&text);
     report_fini(&r);
+}
+
+static void read_options(struct slice s)
+{
+    struct extra_opts x = { .pools_n = 0 };
+    struct em_why why;
+    size_t n = 0;
+
+    (void)!extra_opts_section(&x, s, "s", &why);
+    for (size_t i = 0; i < x.args_n; i++)
+        n += strlen(x.args[i]);
+    if (n > 4 * s.n)
+        abort();
+    extra_opts_clear(&x);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -44,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)history_read(s, "socket /run/edgemedia/control", &sample, &remark);
     if (slice_copy(s, text, sizeof text))
         (void)!range_read(text, &range, &why);
+    read_options(s);
     facts_init(&f);
     if (source_status(s.p, s.n, &mode_defs[MODE_ALL], &f, &why) == 0)
         judge_all(&f);

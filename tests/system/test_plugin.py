@@ -845,6 +845,46 @@ def test_scan():
         run(f"--scan={d}/random", "-m", "code23", status=None)
 
 
+def test_json():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-plugin-") as d:
+        trace = Trace(f"{d}/one.log")
+        trace.fail("a|\"b@x", ice="0x8000100")
+        for args, state in (([f"--scan={trace.path}", "-m", "code23", "-w", "@5:9", "-c", "0"], CRITICAL), (["--scan=/nonexistent"], UNKNOWN),
+                            (["--scan=/nonexistent", "-m", "ports"], UNKNOWN)):
+            done = subprocess.run([PLUGIN, "--output-format=json", *args], capture_output=True, check=False, timeout=10)
+            said = json.loads(done.stdout)
+            words = ["OK", "WARNING", "CRITICAL", "UNKNOWN"]
+            expect(done.returncode == state and said["exit_code"] == state and said["state"] == words[state] and not done.stderr, f"{args}: {said}")
+            expect(said["schema_version"] == 1 and said["summary"] and done.stdout.count(b"\n") == 1, f"{args}: {said}")
+            if state == CRITICAL:
+                expect([p for p in said["perfdata"] if p["label"] == "code23_total"] ==
+                       [{"label": "code23_total", "value": 1, "unit": "c", "warning": "@5:9", "critical": "0"}], f"{said}")
+                expect(said["problems"] and said["problems"][0]["state"] == "CRITICAL", f"{said}")
+        run("--scan=/nonexistent", "--output-format=xml", status=UNKNOWN, says="--output-format is text or json", lines=None)
+
+
+def test_extra_opts():
+    with tempfile.TemporaryDirectory(prefix="edgemedia-plugin-") as d:
+        trace = Trace(f"{d}/one.log")
+        trace.fail("a@x")
+        for name, text in (("own.ini", f"[check_edge_media]\nscan = {trace.path}\nm=code23\nc = 0\n"), ("plugins.ini", f"[two]\nscan={trace.path}\n")):
+            with open(f"{d}/{name}", "w", encoding="ascii") as f:
+                f.write(text)
+        run(f"--extra-opts=@{d}/own.ini", status=CRITICAL, says="1 code-23 call")
+        run("-c", "5", f"--extra-opts=@{d}/own.ini", "-w", "9", status=OK, says="1 code-23 call")  # the command line has the last word
+        os.environ.update(MP_CONFIG_FILE=f"{d}/own.ini", NAGIOS_CONFIG_PATH=f"/nonexistent:{d}")
+        try:
+            run("--extra-opts", status=CRITICAL, says="1 code-23 call")
+            del os.environ["MP_CONFIG_FILE"]
+            run("--extra-opts=two", "-m", "failures", status=None, says="1 ")
+            run("--extra-opts=three", status=UNKNOWN, says="has no section [three]", lines=None)
+        finally:
+            os.environ.pop("MP_CONFIG_FILE", None)
+            del os.environ["NAGIOS_CONFIG_PATH"]
+        run("--extra-opts=@/nonexistent", status=UNKNOWN, says="cannot read /nonexistent", lines=None)
+        run("--edge", "--extra-opts=@/nonexistent", f"--scan={trace.path}", status=None)  # the name of an edge
+
+
 # --- the process itself ------------------------------------------------------------------------------------------------------
 
 def waiting_plugin(server):

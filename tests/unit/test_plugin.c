@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "harness.h"
 #include "plugins/conf.h"
+#include "plugins/extra_opts.h"
 #include "plugins/history.h"
 #include "plugins/judge.h"
 #include "plugins/perf.h"
@@ -373,6 +374,83 @@ static struct conf *conf_of(const char *line)
     ck_assert_msg(conf_read(&c, argc, argv, &why) == EM_OPT_GO, "%s: %s", line, why.text);
     return &c;
 }
+
+/* The options of section "s", joined by '|'; "!" when refused, "-" when there is no such section. */
+static const char *options_of(const char *text, size_t n, struct extra_opts *x, char to[512])
+{
+    struct buf b = buf_over(to, 512);
+    struct em_why why = { "" };
+    int found = extra_opts_section(x, (struct slice) { text, n }, "s", &why);
+
+    if (found < 0) {
+        ck_assert(why.text[0]);
+        return "!";
+    }
+    for (size_t i = 0; i < x->args_n; i++)
+        buf_print(&b, "%s%s", i ? "|" : "", x->args[i]);
+    return found ? buf_str(&b) : "-";
+}
+
+START_TEST(options_in_files)
+{
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        { "", "-" },
+        { "[t]\na=b\n", "-" },
+        { "[s]", "" },
+        { "[s]\nhost = h\n", "--host=h" },
+        { "  [ s ]  \r\n\thost=h\r\nt = 5\r\n6\r\ninsecure\n", "--host=h|-t|5|-6|--insecure" },
+        { "a=0\n[s]\nab=1\n[t]\nab=2\n[s]\nab=3", "--ab=1|--ab=3" },
+        { "# [s]\n[s]\n; ab=1\n#ab=2\n\nab=a = b ;c\n", "--ab=a = b ;c" },
+        { "[s]\nab=\na=\n", "--ab=|-a|" },
+        { "[s\nab=1\n", "!" },
+        { "[s]\n=1\n", "!" },
+        { "[s]\n--ab=1\n", "!" },
+        { "[s]\n-a\n", "!" },
+    };
+    char text[512];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].text);
+
+        for (size_t cut = 0; cut <= n;
+             cut++) { /* exactly as long as it is: the sanitizers see every byte too far */
+            char *copy = malloc(cut + 1);
+            struct extra_opts x = { .pools_n = 0 };
+            const char *got;
+
+            memcpy(copy, rows[i].text, cut);
+            got = options_of(copy, cut, &x, text);
+            ck_assert_msg(cut < n || strcmp(got, rows[i].want) == 0, "row %zu: %s", i, got);
+            extra_opts_clear(&x);
+            free(copy);
+        }
+    }
+}
+END_TEST
+
+START_TEST(options_in_files_have_limits)
+{
+    static char text[8 * EXTRA_ARGS_MAX];
+    struct extra_opts x = { .pools_n = 0 };
+    char to[512];
+    struct buf b = buf_over(text, sizeof text);
+
+    buf_text(&b, "[s]\n");
+    for (int i = 0; i <= EXTRA_ARGS_MAX; i++)
+        buf_text(&b, "4\n");
+    ck_assert_str_eq(options_of(text, b.n, &x, to), "!");
+    ck_assert_uint_eq(x.args_n, EXTRA_ARGS_MAX);
+    extra_opts_clear(&x);
+    ck_assert_str_eq(options_of("[s]\na\0b=1\n", 11, &x, to), "!");
+    extra_opts_clear(&x);
+    for (int i = 0; i < EXTRA_TIMES_MAX; i++)
+        ck_assert_str_eq(options_of("[s]\n", 4, &x, to), "");
+    ck_assert_str_eq(options_of("[s]\n", 4, &x, to), "!");
+    extra_opts_clear(&x);
+}
+END_TEST
 
 START_TEST(command_lines)
 {
@@ -988,6 +1066,8 @@ int main(void)
     tcase_add_test(t, report_line_lengths);
     tcase_add_test(t, states_and_verdicts);
     t = em_case("command line");
+    tcase_add_test(t, options_in_files);
+    tcase_add_test(t, options_in_files_have_limits);
     tcase_add_test(t, command_lines);
     tcase_add_test(t, command_lines_refused);
     tcase_add_test(t, secrets);
