@@ -500,14 +500,18 @@ static enum line_kind kind_of(struct em_reader *r, struct slice *line, int64_t *
         in_wrap = false;
     }
     kind = line_classify(*line, time_us);
+    if (in_wrap && kind != LINE_OTHER) { /* the next message, in what wrapping ever */
+        leave(r);
+        *line = whole;
+        *time_us = 0;
+        kind = line_classify(whole, time_us);
+    }
     if (r->container != NONE)
         return kind;
     if (kind == LINE_OTHER)
         return odd_line(r, *line, time_us, w);
-    if (kind == LINE_SIP_START && (in_wrap ? wrap_find(whole, w) : status_is_wrapped(whole, w))) {
-        *line = whole;
+    if (kind == LINE_SIP_START && status_is_wrapped(*line, w))
         return LINE_WRAPPED;
-    }
     return kind;
 }
 

@@ -13,6 +13,7 @@
 #include "evidence/reader.h"
 #include "evidence/scan_state.h"
 #include "evidence/textin.h"
+#include "evidence/unpack.h"
 
 enum {
     PROGRESS_EVERY = 256 * 1024, /* bytes between two calls of progress */
@@ -32,8 +33,10 @@ struct pass {
     off_t origin;   /* where the reader's byte 0 is in the file */
     uint64_t most;  /* bytes to read */
     uint64_t bytes, told;
-    bool cut;     /* it got shorter while it was read */
-    bool stopped; /* progress said so */
+    bool cut;           /* it got shorter while it was read */
+    bool stopped;       /* progress said so */
+    const char *packed; /* what is wrong with the compressed data, and */
+    const char *way;    /* what they are */
 };
 
 /* Reads once, into the reader's own memory where that is possible. Returns what read(2) did; *err is the reader's. */
@@ -174,14 +177,128 @@ static void add_stats(struct em_scan *s, const struct em_reader *r)
     s->result.totals.malformed += stats.malformed;
 }
 
-/* The beginning is read: it shows the encoding. */
+/* --- compressed files --------------------------------------------------------------------------------------------- */
+
+static const char *const packed_words[] = {
+    [UNPACK_GOES_ON] = "end too early (is it still being written?)",
+    [UNPACK_DAMAGED] = "are damaged",
+    [UNPACK_BOMB] = "unpack to far more than a log does: they are made to fill memory or disks",
+    [UNPACK_NO_MEMORY] = "want more memory to be unpacked than is allowed",
+};
+
+/* Unpacks once, into the reader's own memory where that is possible. */
+static enum unpack_result unpack_some(struct em_scan *s, struct pass *p, struct unpack *u, const uint8_t **in,
+                                      size_t *in_n, size_t *made, int *err)
+{
+    size_t room;
+    void *to = em_reader_space(p->reader, &room);
+    bool direct = room > 0;
+    enum unpack_result result;
+
+    if (!direct || room > sizeof s->unpacked)
+        room = sizeof s->unpacked;
+    result = unpack_step(u, in, in_n, direct ? to : (uint8_t *)s->unpacked, room, made);
+    if (*made > 0)
+        *err = direct ? em_reader_filled(p->reader, *made) : em_reader_push(p->reader, s->unpacked, *made);
+    if (!*err)
+        *err = s->err;
+    return result;
+}
+
+static ssize_t read_bytes(struct em_scan *s, int fd, size_t at)
+{
+    ssize_t n;
+
+    do
+        n = read(fd, s->bytes + at, sizeof s->bytes - at);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static int unpack_all(struct em_scan *s, struct pass *p, struct unpack *u, size_t first)
+{
+    const uint8_t *in = (const uint8_t *)s->bytes;
+    size_t in_n = first, made;
+    enum unpack_result result = UNPACK_GOES_ON;
+    int err = 0;
+
+    while (!err && !p->stopped) {
+        size_t before = in_n;
+
+        result = unpack_some(s, p, u, &in, &in_n, &made, &err);
+        reached(s, p, p->bytes + before - in_n);
+        if (!err && result == UNPACK_GOES_ON && made == 0 && in_n == before && in_n > 0)
+            result = UNPACK_DAMAGED;
+        if (err || result != UNPACK_GOES_ON)
+            break;
+        if (made == 0 && in_n == 0) {
+            ssize_t n = read_bytes(s, p->fd, 0);
+
+            if (n < 0)
+                return EM_ERR_SYSTEM;
+            if (n == 0)
+                break;
+            in = (const uint8_t *)s->bytes;
+            in_n = (size_t)n;
+        }
+    }
+    if (!err && !p->stopped && (result != UNPACK_GOES_ON || !unpack_whole(u)))
+        p->packed = packed_words[result];
+    return err;
+}
+
+static int read_packed(struct em_scan *s, struct pass *p, const struct unpack_way *way, size_t first)
+{
+    struct unpack *u = unpack_new(way);
+    int err;
+
+    if (!u)
+        return EM_ERR_MEMORY;
+    p->way = way->name;
+    err = unpack_all(s, p, u, first);
+    unpack_free(u);
+    return err;
+}
+
+static int packed_fail(const struct em_scan *s, const struct pass *p, struct em_why *why)
+{
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
+    return em_fail(why, EM_ERR_INPUT,
+                   "%s: its %s data %s, %" PRIu64 " bytes in; what comes before is counted", name, p->way,
+                   p->packed, p->bytes);
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
+
+/* The beginning of a file says whether it is compressed, and it shows the encoding. */
+static ssize_t read_begin(struct em_scan *s, struct pass *p)
+{
+    size_t n = 0;
+    ssize_t got = 1;
+
+    while (got > 0 && n < UNPACK_MAGIC_MAX && (got = read_bytes(s, p->fd, n)) > 0)
+        n += (size_t)got;
+    return got < 0 ? got : (ssize_t)n;
+}
+
 static int read_all(struct em_scan *s, struct pass *p)
 {
+    const struct unpack_way *way;
     size_t room;
     ssize_t n;
     int err = 0;
 
-    n = read_some(s, p, &err);
+    if (p->begin == 0 && p->most == UINT64_MAX) {
+        n = read_begin(s, p);
+        if (n > 0 && (way = unpack_find(s->bytes, (size_t)n)))
+            return read_packed(s, p, way, (size_t)n);
+        if (n > 0)
+            err = em_reader_push(p->reader, s->bytes, (size_t)n);
+    } else {
+        n = read_some(s, p, &err);
+    }
     if (n > 0)
         reached(s, p, p->bytes + (uint64_t)n);
     if (err || s->err || n <= 0 || p->stopped)
@@ -230,6 +347,8 @@ int scan_range(struct em_scan *s, int fd, const struct scan_range *range,
         err = fail(s, p.reader, err, why);
     else if (p.cut)
         err = cut_short(s, p.bytes, why);
+    else if (p.packed)
+        err = packed_fail(s, &p, why);
     em_reader_free(p.reader);
     return err;
 }

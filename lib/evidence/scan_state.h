@@ -27,6 +27,7 @@ struct em_scan {
     struct em_scan_result result;
     int err; /* from within scan_report() */
     char bytes[SCAN_READ_SIZE];
+    char unpacked[SCAN_READ_SIZE]; /* of a compressed file, until the encoding is known */
 };
 
 /* One report, for em_reader_new(). */

@@ -30,11 +30,13 @@ static const char *known_binary(const uint8_t *p, size_t n)
         size_t n;
         const char *what;
     } rows[] = {
-        { "\x1f\x8b", 2, "gzip-compressed: uncompress it first (gzip -dc FILE | edgemedia scan -)" },
+        { "\x1f\x8b", 2,
+          "gzip-compressed: edgemedia scan reads it; to follow it, uncompress it first (gzip -d FILE)" },
         { "\xfd"
           "7zXZ",
-          5, "xz-compressed: uncompress it first (xz -dc FILE | edgemedia scan -)" },
-        { "\x28\xb5\x2f\xfd", 4, "zstd-compressed: uncompress it first (zstd -dc FILE | edgemedia scan -)" },
+          5, "xz-compressed: edgemedia scan reads it; to follow it, uncompress it first (xz -d FILE)" },
+        { "\x28\xb5\x2f\xfd", 4,
+          "zstd-compressed: edgemedia scan reads it; to follow it, uncompress it first (zstd -d FILE)" },
         { "BZh", 3, "bzip2-compressed: uncompress it first (bzip2 -dc FILE | edgemedia scan -)" },
         { "PK\x03\x04", 4, "a ZIP archive: unpack it first" },
         { "\xa1\xb2\xc3\xd4", 4,
