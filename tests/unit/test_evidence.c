@@ -326,8 +326,8 @@ static void other_tools(const char *text, uint64_t reports)
 {
     static const char *const wants[] = {
         "@192.0.2.10 [1 INVITE] sip@",
-        " 23|Call failed to establish due to a media connectivity failure|"
-        "callee:audio:0x12b:203.0.113.7:50001:198.51.100.20:50002\n",
+        (" 23|Call failed to establish due to a media connectivity failure|"
+         "callee:audio:0x12b:203.0.113.7:50001:198.51.100.20:50002\n"),
         "@192.0.2.10 [2 BYE] sip@",
         " 51004|Action initiated by user|caller:audio:0x100::\n",
     };
