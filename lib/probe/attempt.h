@@ -127,7 +127,7 @@ static inline bool em_attempt_stream(const struct em_attempt *a)
 }
 
 /* probe_turn.c, also for relay */
-bool em_turn_take_credentials(struct em_attempt *a); /* false: they do not fit */
+bool em_turn_take_credentials(struct em_attempt *a); /* false: they cannot be used; the attempt has ended */
 void em_turn_allocate(struct em_attempt *a);
 
 /* probe_relay.c: ChannelData. True: it was, and has been taken. */

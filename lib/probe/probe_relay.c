@@ -122,9 +122,7 @@ void em_relay_begin(struct em_attempt *a)
         em_relay_no_memory(a);
     else if (a->relay->control)
         em_relay_tcp_begin(a);
-    else if (!em_turn_take_credentials(a))
-        em_attempt_end(a, EM_VERDICT_ERROR, "this machine: the user name is too long");
-    else
+    else if (em_turn_take_credentials(a))
         em_turn_allocate(a);
 }
 
@@ -281,7 +279,10 @@ static void refused(struct em_attempt *a, const struct stun_msg *m)
             em_attempt_end(a, EM_VERDICT_DEGRADED, "%s: %u", rows[i].words, m->error_code);
             return;
         }
-    em_judge_error(a, m, true);
+    if (m->error_code == 401)
+        em_attempt_end(a, EM_VERDICT_AUTH_FAILED, "the server refused the credentials");
+    else
+        em_judge_error(a, m, true);
 }
 
 static void go_on(struct em_attempt *a, const struct stun_msg *m)

@@ -13,26 +13,48 @@
 #include <string.h>
 
 #include "probe/attempt.h"
+#include "wire/opaque.h"
 #include "wire/turn.h"
 
 enum {
     REST_LIFETIME_S = 3600, /* of the credentials that are derived from a shared secret */
 };
 
-/* Room for user and password of both kinds. False: the credentials do not fit. */
+static bool unusable(struct em_attempt *a, const char *what, const char *why)
+{
+    em_attempt_end(a, EM_VERDICT_ERROR, "this machine: the %s cannot be used: %s", what, why);
+    return false;
+}
+
+static bool take_password(struct em_attempt *a, const char *user)
+{
+    char password[EM_SECRET_MAX];
+    struct em_why why = { "" };
+    bool good =
+        opaque_string(slice_of(em_attempt_options(a)->password), password, sizeof password, &why) == 0;
+
+    if (good)
+        stun_auth_init(&a->turn.auth, user, password);
+    else
+        unusable(a, "password", why.text);
+    explicit_bzero(password, sizeof password);
+    return good;
+}
+
 bool em_turn_take_credentials(struct em_attempt *a)
 {
     const struct em_probe_options *o = em_attempt_options(a);
-    char user[EM_TEXT_MAX + 32], password[64];
+    char name[EM_TEXT_MAX], user[EM_TEXT_MAX + 32], password[64];
     int64_t expiry_s = em_wall_us(em_attempt_clock(a)) / EM_US_PER_S + REST_LIFETIME_S;
+    struct em_why why = { "" };
 
     a->turn.has_credentials = o->user[0] || o->secret[0];
-    if (!o->secret[0]) {
-        stun_auth_init(&a->turn.auth, o->user, o->password);
-        return true;
-    }
-    if (!stun_rest_credentials(o->secret, expiry_s, o->user, user, sizeof user, password, sizeof password))
-        return false;
+    if (opaque_string(slice_of(o->user), name, sizeof name, &why) != 0)
+        return unusable(a, "user name", why.text);
+    if (!o->secret[0])
+        return take_password(a, name);
+    if (!stun_rest_credentials(o->secret, expiry_s, name, user, sizeof user, password, sizeof password))
+        return unusable(a, "user name", "it is too long");
     stun_auth_init(&a->turn.auth, user, password);
     explicit_bzero(password, sizeof password);
     return true;
@@ -73,8 +95,6 @@ void em_turn_begin(struct em_attempt *a)
     a->turn.step = EM_TURN_ASKING;
     if (em_turn_take_credentials(a))
         em_turn_allocate(a);
-    else
-        em_attempt_end(a, EM_VERDICT_ERROR, "this machine: the user name is too long");
 }
 
 static void allocated(struct em_attempt *a, const struct stun_msg *m)

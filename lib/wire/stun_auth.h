@@ -17,8 +17,7 @@
  * Nobody in between can talk us down (RFC 8489 section 9.2.1): a nonce says in its own text that the server offers password algorithms,
  * and the nonce comes back to the server in the signed request. A challenge whose nonce says so and that lists none is not answered.
  *
- * User, realm and password are taken as they are: text in UTF-8 that is already normal (RFC 8265 OpaqueString) stays as it is, and
- * other text must be given in its normal form.
+ * User, realm and password are taken as they are: opaque_string() (opaque.h) gives them the form that STUN wants. The realm is the server's.
  */
 #ifndef EM_WIRE_STUN_AUTH_H
 #define EM_WIRE_STUN_AUTH_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "wire/opaque.h"
 #include "wire/stun_auth.h"
 
 static const uint8_t tid[STUN_TID_SIZE];
@@ -377,10 +378,70 @@ START_TEST(every_flipped_byte_of_a_success)
 }
 END_TEST
 
+/* The first seven are the examples of RFC 8265 section 4.3. */
+START_TEST(opaque_strings)
+{
+    static const struct {
+        const char *text, *want; /* NULL: not allowed */
+        bool unicode;            /* needs libunistring */
+        const char *says;
+    } rows[] = {
+        { "correct horse battery staple", "correct horse battery staple", false, "" },
+        { "Correct Horse Battery Staple", "Correct Horse Battery Staple", false, "" },
+        { "\u03C0\u00DF\u00E5", "\u03C0\u00DF\u00E5", false, "" },
+        { "Jack of \u2666s", "Jack of \u2666s", false, "" },
+        { "foo\u1680bar", "foo bar", true, "" },
+        { "", "", false, "" },
+        { "my cat is a \tby", NULL, false, "U+0009" },
+        { "e\u0301", "\u00E9", true, "" },
+        { "\u212B", "\u00C5", true, "" },
+        { "I\u2168", "I\u2168", false, "" },
+        { "\u1E9B\u0323", "\u1E9B\u0323", false, "" },
+        { "\uAC00", "\uAC00", false, "" },
+        { "The\u00ADMatrix", NULL, true, "U+00AD" },
+        { "a\u200B", NULL, true, "U+200B" },
+        { "\u1100\u1161", NULL, true, "U+1100" },
+        { "\u0378", NULL, true, "U+0378" },
+        { "\xE2\x82", NULL, true, "not UTF-8" },
+        { "\xFF", NULL, true, "not UTF-8" },
+        { "a\x7F", NULL, false, "U+007F" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char to[64] = "untouched";
+        struct em_why why = { "" };
+        int err = opaque_string(slice_of(rows[i].text), to, sizeof to, &why);
+
+        if (rows[i].unicode && !opaque_knows_unicode)
+            continue;
+        ck_assert_msg(err == (rows[i].want ? 0 : EM_ERR_INPUT), "%zu: %d %s", i, err, why.text);
+        ck_assert_str_eq(to, rows[i].want ? rows[i].want : "untouched");
+        ck_assert_msg(strstr(why.text, rows[i].says) != NULL, "%zu: %s", i, why.text);
+    }
+}
+END_TEST
+
+START_TEST(opaque_strings_have_a_maximum)
+{
+    char text[520], to[520];
+    struct em_why why;
+
+    for (size_t n = 1; n < sizeof text - 1; n++) {
+        memset(text, 'a', n);
+        text[n] = '\0';
+        ck_assert_int_eq(opaque_string(slice_of(text), to, n + 1, &why), 0);
+        ck_assert_str_eq(to, text);
+        ck_assert_int_eq(opaque_string(slice_of(text), to, n, &why), EM_ERR_LIMIT);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("wire_auth");
 
+    tcase_add_test(t, opaque_strings);
+    tcase_add_test(t, opaque_strings_have_a_maximum);
     tcase_add_test(t, long_term_keys);
     tcase_add_test(t, short_term_keys);
     tcase_add_test(t, an_empty_key_signs);
