@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evidence/utf16.h"
+
 bool textin_init(struct textin *t, uint64_t offset, enum textin_encoding encoding)
 {
     memset(t, 0, sizeof *t);
@@ -142,8 +144,16 @@ static void decode(struct textin *t)
     size_t i = 0;
 
     for (; i + 2 <= t->raw_n && t->n + 4 <= TEXTIN_SIZE; i += 2) {
-        uint32_t c =
-            le ? (uint32_t)(t->raw[i] | t->raw[i + 1] << 8) : (uint32_t)(t->raw[i] << 8 | t->raw[i + 1]);
+        size_t units = (t->raw_n - i) / 2, room = TEXTIN_SIZE - t->n, n;
+        uint32_t c;
+
+        n = utf16_ascii(t->raw + i, units < room ? units : room, le, t->own + t->n);
+        if (n > 0) {
+            t->n += n;
+            i += 2 * (n - 1);
+            continue;
+        }
+        c = le ? (uint32_t)(t->raw[i] | t->raw[i + 1] << 8) : (uint32_t)(t->raw[i] << 8 | t->raw[i + 1]);
 
         if (c >= 0xD800 && c < 0xDC00) {
             uint32_t low;
@@ -232,17 +242,7 @@ void textin_filled(struct textin *t, size_t n)
 /* Bytes in the file that the first n bytes of the window come from: a UTF-8 sequence of 4 was two units, any other was one. */
 static uint64_t raw_length(const struct textin *t, size_t n)
 {
-    uint64_t units = 0;
-
-    if (t->encoding == TEXTIN_BYTES)
-        return n;
-    for (size_t i = 0; i < n; i++) {
-        uint8_t c = (uint8_t)t->text[i];
-
-        units += (c & 0xC0) != 0x80;
-        units += c >= 0xF0;
-    }
-    return 2 * units;
+    return t->encoding == TEXTIN_BYTES ? n : 2 * utf16_units(t->text, n);
 }
 
 uint64_t textin_raw(const struct textin *t, size_t at)
