@@ -8,19 +8,19 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
 sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), os.path.dirname(os.path.abspath(__file__))]
+import clock  # noqa: E402
 import tap  # noqa: E402
 from edgemediad import BUILD, Daemon, free_port, sanitized, wait_for  # noqa: E402
 from private_snmpd import Snmpd, end_with_parent  # noqa: E402
 from snmpv2c import Manager, oid  # noqa: E402
 from whole import (BACK_S, METRICS, TOTALS, V3, Meter, Snmp, Whole, dead_udp, edgemedia, end, measure, metrics, of_session,  # noqa: E402
-                   rss, silent_tcp, tools, waited, worst_of_runs)
+                   rss, silent_tcp, tools, worst_of_runs)
 
 SLOW = 10 if sanitized() else 1
 STALL_S = 0.05 * SLOW
@@ -300,16 +300,10 @@ def test_a_dead_address_ends_at_its_timeout():
              ("stun:edge.example.com:3478", "dns-failed"))
     for uris, verdict in (*(((uri,), verdict) for uri, verdict in cases), ((cases[0][0],) * 250, "filtered")):
         def command():
-            with tempfile.TemporaryFile("w+") as told:
-                idle, begin = waited(), time.monotonic()
-                probe = subprocess.Popen([f"{BUILD}/edgemedia", "probe", "--json", "--timeout", "1", "--name-server", name_server, *uris],
-                                         stdin=subprocess.DEVNULL, stdout=told, stderr=told)
-                os.waitid(os.P_PID, probe.pid, os.WEXITED | os.WNOWAIT)
-                late = time.monotonic() - begin - 1
-                idle = waited(probe.pid) - idle
-                told.seek(0)
-                lines = told.readlines()
-            assert probe.wait() == 1 and {json.loads(line)["verdict"] for line in lines} == {verdict}, lines
+            begin = time.monotonic()
+            status, told, idle = clock.run(f"{BUILD}/edgemedia", "probe", "--json", "--timeout", "1", "--name-server", name_server, *uris)
+            late, lines = time.monotonic() - begin - 1, told.splitlines()
+            assert status == 1 and {json.loads(line)["verdict"] for line in lines} == {verdict}, lines
             assert len(lines) == len(uris) and late >= 0, (late, lines)
             return late, late - idle
         worst_of_runs(f"{len(uris)} x {uris[0]} {verdict} after its timeout, the command's start and end included", LATE_S,
@@ -352,9 +346,9 @@ def latest_end(listener):
         daemon.start(preexec_fn=end_with_parent)
         wait_for("all checks", lambda: daemon.status()["daemon"]["checks_untested"] == 0, 10 * SLOW)
         held_back(daemon, 2.5)
-        began, idle = time.monotonic(), waited(daemon.process.pid)
+        began, idle = time.monotonic(), clock.waited(daemon.process.pid)
         wait_for("probes", lambda: len(listener.since(began)) >= CHECKS, 10 * SLOW)
-        idle = waited(daemon.process.pid) - idle
+        idle = clock.waited(daemon.process.pid) - idle
         lives = listener.since(began)[:CHECKS]
         verdicts = {row["verdict"] for row in daemon.status()["checks"]}
         assert verdicts == {"silent"}, verdicts

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 
+from clock import waited
 from edgemediad import BUILD, Daemon, Trace, free_port, free_ports, wait_for
 from private_snmpd import Snmpd, end_with_parent
 from test_probe import Coturn
@@ -123,20 +124,6 @@ class Snmp:
 def metrics(text):
     """{series: value}"""
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and line[0] != "#"}
-
-
-def waited(*pids):
-    """The seconds for which the threads of these processes, and the one that asks, were ready to run and had no processor; 0.0 where nobody
-    counts them (CONFIG_SCHED_INFO)."""
-    nanoseconds = 0
-    for pid, threads in [(pid, os.listdir(f"/proc/{pid}/task")) for pid in pids] + [(os.getpid(), [threading.get_native_id()])]:
-        for thread in threads:
-            try:
-                with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as f:
-                    nanoseconds += int(f.read().split()[1])
-            except (OSError, IndexError):
-                pass
-    return nanoseconds / 1e9
 
 
 class Meter(threading.Thread):
