@@ -8,7 +8,14 @@
 #include "agent/snmp_handler.h"
 
 /* RFC 2741 section 6.1; net-snmp keeps them in pdu->command and pdu->flags as they are on the wire. */
-enum { AGENTX_GET = 5, AGENTX_GET_NEXT = 6, AGENTX_RESPONSE = 18, AGENTX_NON_DEFAULT_CONTEXT = 0x08 };
+enum {
+    AGENTX_GET = 5,
+    AGENTX_GET_NEXT = 6,
+    AGENTX_TEST_SET = 8,
+    AGENTX_RESPONSE = 18,
+    AGENTX_NON_DEFAULT_CONTEXT = 0x08,
+    AGENTX_UNSUPPORTED_CONTEXT = 262,
+};
 
 bool em_snmp_direct = true;
 
@@ -90,11 +97,31 @@ static netsnmp_pdu *response_to(netsnmp_session *session, netsnmp_pdu *request)
     return response;
 }
 
+/* Everything is in the default context; to the question for another one, the answer is the error and no variables (RFC 2741 section
+ * 7.2.3). net-snmp would answer from the default one. */
+static bool refuse_context(netsnmp_session *session, netsnmp_pdu *pdu)
+{
+    netsnmp_pdu *response;
+
+    if (!(pdu->flags & AGENTX_NON_DEFAULT_CONTEXT) || pdu->command < AGENTX_GET ||
+        pdu->command > AGENTX_TEST_SET || !(response = response_to(session, pdu)))
+        return false;
+    snmp_free_varbind(response->variables);
+    response->variables = NULL;
+    response->errstat = AGENTX_UNSUPPORTED_CONTEXT;
+    response->flags &= ~(u_long)AGENTX_NON_DEFAULT_CONTEXT; /* a response has no context */
+    if (!snmp_send(session, response))
+        snmp_free_pdu(response);
+    return true;
+}
+
 static int receive(int operation, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *argument)
 {
     bool next = pdu && pdu->command == AGENTX_GET_NEXT;
     netsnmp_pdu *response;
 
+    if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu && refuse_context(session, pdu))
+        return 1;
     if (operation != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE || !pdu || !understood(pdu) ||
         !(response = response_to(session, pdu)))
         return ordinary(operation, session, id, pdu, argument);

@@ -7,12 +7,15 @@
  *     publish       a new snapshot with other values     -> "published SERIAL"
  *     dump FILE     every cell of the newest one         -> "dumped CELLS"; lines: OID below the objects arc, kind, value
  *     connected                                          -> "connected 0|1"
+ *     skip SECONDS  net-snmp's clock goes ahead          -> "skipped"
  *     stop MS       em_snmp_stop                         -> "stopped ELAPSED-MS", then the process ends
  */
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "agent/snmp.h"
 #include "agent/snmp_handler.h"
@@ -26,6 +29,17 @@ static const char *const kind_words[] = {
 };
 
 static struct em_mailbox mailbox;
+
+/* In place of net-snmp's own: its alarms (ping, connecting again) go by a clock that a test moves. */
+static atomic_llong ahead_us;
+void netsnmp_get_monotonic_clock(struct timeval *tv);
+void netsnmp_get_monotonic_clock(struct timeval *tv)
+{
+    int64_t now_us = em_mono_us(&em_clock_system) + ahead_us;
+
+    tv->tv_sec = now_us / EM_US_PER_S;
+    tv->tv_usec = now_us % EM_US_PER_S;
+}
 
 static void dump_value(FILE *to, const struct em_field *f, const void *row)
 {
@@ -95,6 +109,10 @@ static bool obey(const char *line, struct em_snmp *snmp, struct em_snapshot **sh
         dump(*shown, line + 5);
     } else if (strcmp(line, "connected") == 0) {
         printf("connected %d\n", em_snmp_connected(snmp));
+    } else if (strncmp(line, "skip ", 5) == 0) {
+        ahead_us += strtol(line + 5, NULL, 10) * EM_US_PER_S;
+        em_snmp_wake(snmp);
+        puts("skipped");
     } else if (strncmp(line, "stop ", 5) == 0) {
         int64_t from = em_mono_us(&em_clock_system);
 
