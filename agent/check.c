@@ -164,6 +164,9 @@ static void row_update(struct em_check_row *row, const struct em_probe_result *r
     memcpy(row->software, r->software, sizeof row->software);
     row->certificate_expiry = r->certificate_expiry_us;
     row->certificate_days_left = r->certificate_days_left > 0 ? (uint64_t)r->certificate_days_left : 0;
+    memcpy(row->path_filter, r->path_filter, sizeof row->path_filter);
+    row->path_hop = r->path_hop;
+    memcpy(row->path_hop_address, r->path_hop_address, sizeof row->path_hop_address);
     memcpy(row->certificate_issuer, r->certificate_issuer, sizeof row->certificate_issuer);
     if (before != row->verdict) {
         row->changed_time = now_us;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+enum { PATH_INTERVAL_S = 60, PATH_SPREAD_PERCENT = 60 };
+
 static void check_credentials(struct reading *r, int place, const struct em_conf_raw_check *raw,
                               struct em_conf_check *c)
 {
@@ -77,6 +79,24 @@ static void name_check(struct reading *r, unsigned line, struct em_conf_edge *e,
             conf_complain(r, line, "check \"%s\" would be there twice", c->name);
 }
 
+/* The connections are spread over the first part of the interval; looking for the hop takes some of the rest. */
+static void set_path(struct reading *r, int place, const struct em_conf_raw_check *raw,
+                     struct em_conf_check *c)
+{
+    if (!em_probe_is_path(&c->uri))
+        return;
+    if (raw->interval_us < PATH_INTERVAL_S * EM_US_PER_S)
+        conf_complain(
+            r, conf_line_of(r, place, "interval"),
+            "interval: a path is tested with many connections; give it at least %d seconds, such as "
+            "interval = 900",
+            PATH_INTERVAL_S);
+    c->options.rounds = raw->rounds;
+    c->options.good_port = (uint16_t)raw->good_port;
+    c->options.timeout_us = raw->interval_us;
+    c->options.spread_us = raw->interval_us * PATH_SPREAD_PERCENT / 100;
+}
+
 static void set_check(struct reading *r, int place, const struct em_conf_raw_check *raw,
                       struct em_conf_check *c)
 {
@@ -85,6 +105,7 @@ static void set_check(struct reading *r, int place, const struct em_conf_raw_che
     c->options.degraded_rtt_us = raw->degraded_rtt_us;
     c->options.source_ports = raw->source_ports;
     c->options.relay_ports = raw->relay_ports;
+    set_path(r, place, raw, c);
     check_credentials(r, place, raw, c);
 }
 

@@ -58,6 +58,7 @@ struct em_conf_raw_check {
     bool insecure;
     int64_t interval_us, timeout_us, degraded_rtt_us;
     struct em_port_range source_ports, relay_ports;
+    uint32_t rounds, good_port;
 };
 struct em_conf_raw_range {
     char host[EM_URI_MAX], transport[EM_NAME_MAX], payload[EM_NAME_MAX], key_file[EM_URI_MAX];

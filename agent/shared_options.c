@@ -10,6 +10,7 @@ bool options_same(const struct em_probe_options *a, const struct em_probe_option
     return a->timeout_us == b->timeout_us && a->degraded_rtt_us == b->degraded_rtt_us &&
            a->source_ports.first == b->source_ports.first && a->source_ports.last == b->source_ports.last &&
            a->relay_ports.first == b->relay_ports.first && a->relay_ports.last == b->relay_ports.last &&
+           a->rounds == b->rounds && a->good_port == b->good_port && a->spread_us == b->spread_us &&
            a->insecure == b->insecure && strcmp(a->user, b->user) == 0 &&
            strcmp(a->password, b->password) == 0 && strcmp(a->secret, b->secret) == 0 &&
            strcmp(a->ca_file, b->ca_file) == 0 && strcmp(a->issuer, b->issuer) == 0;

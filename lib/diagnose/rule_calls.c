@@ -79,6 +79,8 @@ static bool is_inspected_path(const struct em_check_row *row)
     bool tcp_media = row->transport == EM_TRANSPORT_TCP && row->port >= EM_MEDIA_PORT_FIRST &&
                      row->port <= EM_MEDIA_PORT_LAST;
 
+    if (*row->path_filter) /* a differential test knows it from loss and from packets that are too large */
+        return strcmp(row->path_filter, "content") == 0;
     return row->verdict == EM_VERDICT_BLACKHOLED || (tcp_media && row->verdict == EM_VERDICT_RESET) ||
            (tcp_media && row->verdict == EM_VERDICT_INTERCEPTED);
 }
@@ -90,6 +92,7 @@ void em_look_inspection(const struct em_view *v, const struct em_view_edge *e, c
     bool by_calls = alike >= EM_CALLS_FEW && alike * 100 >= e->calls->n * EM_MOST_PERCENT &&
                     !em_claims_have(c, e->name, EM_FINDING_PARTNER_ONLY);
     struct em_claim *claim = NULL;
+    char hop[EM_HOP_TEXT_MAX] = "";
 
     (void)v;
     for (const struct em_check_row *row = e->check; row < e->check + e->n; row++) {
@@ -98,6 +101,9 @@ void em_look_inspection(const struct em_view *v, const struct em_view_edge *e, c
         if (!claim && !(claim = em_claim_add(c, rule, e, "tcp media")))
             return;
         em_claim_check(claim, row);
+        claim->at_once |= *row->path_filter; /* many connections, and a test of chance */
+        if (!*hop)
+            em_hop_text(row, hop);
     }
     for (const struct em_range_row *row = e->range; row < e->range + e->ranges_n; row++) {
         if (row->transport != EM_TRANSPORT_TCP ||
@@ -113,7 +119,8 @@ void em_look_inspection(const struct em_view *v, const struct em_view_edge *e, c
         return;
     em_claim_calls(claim, e->calls, has_signature);
     if (claim->probes)
-        snprintf(claim->what, sizeof claim->what, "Connections open and their payload does not get through%s",
+        snprintf(claim->what, sizeof claim->what,
+                 "Connections open and their payload does not get through%s%s", hop,
                  claim->calls ? ", and calls fail with code 23 and TCP NAT checks" : "");
     else
         snprintf(claim->what, sizeof claim->what,

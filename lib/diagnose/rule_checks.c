@@ -246,6 +246,7 @@ static void look_ports(const struct em_view_edge *e, enum em_transport transport
     unsigned bad = 0, good = 0, first = UINT16_MAX, last = 0;
     char path[EM_TEXT_MAX];
     struct em_claim *claim;
+    char hop[EM_HOP_TEXT_MAX] = "";
 
     for (const struct em_check_row *row = e->check; row < e->check + e->n; row++) {
         if (row->transport != transport || !is_media_port(row) || sibling_is_up(e, row))
@@ -254,6 +255,8 @@ static void look_ports(const struct em_view_edge *e, enum em_transport transport
         if (!em_path_blocked(row->verdict))
             continue;
         bad++;
+        if (!*hop)
+            em_hop_text(row, hop);
         first = row->port < first ? row->port : first;
         last = row->port > last ? row->port : last;
     }
@@ -263,7 +266,8 @@ static void look_ports(const struct em_view_edge *e, enum em_transport transport
              em_name_of(&em_transport_names, transport), first, last);
     if (!(claim = em_claim_add(c, rule, e, path)))
         return;
-    snprintf(claim->what, sizeof claim->what, "%u of %u tested media ports", bad, bad + good);
+    snprintf(claim->what, sizeof claim->what, "%u of %u tested media ports%s%s%s", bad, bad + good,
+             *hop ? " (packets vanish" : "", hop, *hop ? ")" : "");
     for (const struct em_check_row *row = e->check; row < e->check + e->n; row++)
         if (row->transport == transport && is_media_port(row) && em_path_blocked(row->verdict))
             em_claim_check(claim, row);

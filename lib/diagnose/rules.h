@@ -133,6 +133,10 @@ bool em_path_interfered(uint32_t verdict); /* blackholed, silent, reset, interce
 uint64_t em_ports_blocked(const struct em_range_row *row);
 uint64_t em_ports_interfered(const struct em_range_row *row);
 
+/* Where a differential test saw packets vanish: " behind hop 2 (198.51.100.1)", "" when it did not. */
+enum { EM_HOP_TEXT_MAX = EM_ADDRESS_MAX + 32 };
+const char *em_hop_text(const struct em_check_row *row, char to[EM_HOP_TEXT_MAX]);
+
 bool em_scheme_is(const struct em_check_row *row, const char *const *schemes); /* NULL ends the list */
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Puts a snapshot in order for the conditions: checks by edge, failed calls by the edge that they went through. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,17 @@ bool em_path_interfered(uint32_t verdict)
 {
     return verdict == EM_VERDICT_BLACKHOLED || verdict == EM_VERDICT_SILENT || verdict == EM_VERDICT_RESET ||
            verdict == EM_VERDICT_INTERCEPTED || verdict == EM_VERDICT_MANGLED;
+}
+
+const char *em_hop_text(const struct em_check_row *row, char to[EM_HOP_TEXT_MAX])
+{
+    bool known = *row->path_hop_address;
+
+    *to = '\0';
+    if (row->path_hop)
+        snprintf(to, EM_HOP_TEXT_MAX, " behind hop %u%s%s%s", (unsigned)row->path_hop, known ? " (" : "",
+                 row->path_hop_address, known ? ")" : "");
+    return to;
 }
 
 bool em_scheme_is(const struct em_check_row *row, const char *const *schemes)

@@ -394,6 +394,11 @@ void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result 
     else
         member_null(&j, "certificate_days_left");
     member_text_or_null(&j, "certificate_issuer", r->certificate_issuer);
+    if (r->path_filter[0]) {
+        member_text(&j, "path_filter", r->path_filter);
+        member_number(&j, "path_hop", r->path_hop);
+        member_text_or_null(&j, "path_hop_address", r->path_hop_address);
+    }
     member_number(&j, "sent", r->sent);
     member_number(&j, "received", r->received);
     loss(&j, r);

@@ -186,6 +186,14 @@ static const struct em_field check_fields[] = {
               "seen."),
     F(31, TEXT, certificate_issuer, .snmp = "CertificateIssuer", .flags = EM_FIELD_ABSENT_IF_ZERO,
       .help = "Who issued the certificate of the server: the distinguished name by RFC 2253."),
+    F(32, TEXT, path_filter, .snmp = "PathFilter", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help =
+          "What the differential test of a path found. It is none, port, content, loss or size, and empty "
+          "for other checks."),
+    F(33, GAUGE, path_hop, .snmp = "PathHop", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "The hop after which packets vanish, counted from this machine. Zero if none was found."),
+    F(34, TEXT, path_hop_address, .snmp = "PathHopAddress", .flags = EM_FIELD_ABSENT_IF_ZERO,
+      .help = "The address of the hop after which packets vanish. Empty if it is not known."),
 };
 #undef ROW
 

@@ -18,6 +18,7 @@ enum {
     EM_URI_MAX = 256,
     EM_ADDRESS_MAX = 48,  /* an IPv6 address as text */
     EM_ENDPOINT_MAX = 64, /* address and port as text: "192.0.2.1:3478", "[2001:db8::1]:3478" */
+    EM_FILTER_MAX = 16,   /* a word of em_path_filter_names */
     EM_REASON_MAX = 160,  /* why a verdict is what it is */
     EM_TEXT_MAX = 256,    /* texts from a peer or a log, cut */
 
@@ -78,6 +79,9 @@ struct em_check_row {
     int64_t certificate_expiry;
     uint64_t certificate_days_left;
     char certificate_issuer[EM_TEXT_MAX];
+    char path_filter[EM_FILTER_MAX];
+    uint64_t path_hop;
+    char path_hop_address[EM_ADDRESS_MAX];
 };
 
 /* What the last sweep of a range found, over all addresses of it. */

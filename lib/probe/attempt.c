@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The life of an attempt, and the verdicts that the network alone decides: silence, ICMP, resets, data that is never acknowledged. */
 #include "probe/attempt.h"
+#include "probe/path.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -312,6 +313,10 @@ void em_attempt_open(struct em_attempt *a)
                            .source_ports = em_attempt_options(a)->source_ports };
 
     a->opened_us = em_attempt_now(a);
+    if (a->kind->run) {
+        a->kind->run(a);
+        return;
+    }
     a->conn = em_net_open(em_probe_net(a->probe), &how, &events, a);
     if (!a->conn) {
         em_attempt_end(a, EM_VERDICT_ERROR, "this machine: no memory");
@@ -341,6 +346,7 @@ void em_attempt_fini(struct em_attempt *a)
         a->kind->abandon(a);
     a->ended = true;
     em_relay_fini(a);
+    em_path_stop(a->path);
     em_timer_free(a->resend);
     em_conn_close(a->conn, false);
     stun_auth_fini(&a->turn.auth);

@@ -65,6 +65,7 @@ struct em_attempt {
 
     struct em_attempt *whole; /* this is a part of it, and ends it; NULL: the probe knows it */
     struct em_relay *relay;   /* kind relay (probe_relay.c) */
+    struct em_path *path;     /* kind path (probe_path.c) */
 
     struct em_turn { /* kind turn (probe_turn.c) */
         struct stun_auth auth;

@@ -2,6 +2,11 @@
  * The kinds of probes, a row each. */
 #include "probe/probe_kind.h"
 
+bool em_probe_is_path(const struct em_probe_uri *uri)
+{
+    return uri->kind && uri->kind->run == em_path_run;
+}
+
 bool em_probe_carried(const struct em_probe_uri *uri, const struct em_probe_result *r)
 {
     return !uri->kind->carries || r->packets_back > 0;
@@ -24,6 +29,12 @@ const struct em_probe_kind em_probe_kinds[] = {
       .datagram = NULL },
     { "udp", 0, EM_TRANSPORT_UDP, false, EM_DIALECT_RFC, NULL, em_stun_begin, em_port_answer, NULL, NULL,
       .datagram = NULL },
+    { .scheme = "path",
+      .transport = EM_TRANSPORT_TCP,
+      .query = true,
+      .dialect = EM_DIALECT_NONE,
+      .run = em_path_run,
+      .lost = em_path_lost },
     { .scheme = "msturn",
       .port = 3478,
       .transport = EM_TRANSPORT_UDP,

@@ -15,7 +15,7 @@
 #include "model/rows.h"
 #include "net/net.h"
 
-/* Kinds: stun stuns turn turns msturn tcp udp relay relays. Each is a file and a row in probe.c; a kind that a build does not have is
+/* Kinds: stun stuns turn turns msturn tcp udp relay relays path. Each is a file and a row in probe.c; a kind that a build does not have is
  * refused by em_probe_uri_read with EM_ERR_UNSUPPORTED and a sentence. */
 struct em_probe_kind;
 
@@ -38,6 +38,9 @@ struct em_probe_uri {
 /* RFC 7064/7065 syntax for stun and turn; tcp:host:port and udp:host:port need their port. */
 int em_probe_uri_read(const char *text, struct em_probe_uri *uri, struct em_why *why) EM_MUST_CHECK;
 
+/* A differential test (path.h), which takes its time: many connections, up to spread_us, and the hops behind. */
+bool em_probe_is_path(const struct em_probe_uri *uri);
+
 enum { EM_SECRET_MAX = 512, EM_RELAY_PACKETS = 20 };
 struct em_probe_options {
     int64_t timeout_us;           /* the whole probe, resolving included */
@@ -50,7 +53,10 @@ struct em_probe_options {
     char issuer[EM_TEXT_MAX]; /* TLS: issuer that the certificate must have; "": any */
     struct em_port_range source_ports;
     struct em_port_range
-        relay_ports; /* relay: relayed ports outside of it are degraded; 0,0: 50000-59999, only told */
+        relay_ports;    /* relay: relayed ports outside of it are degraded; 0,0: 50000-59999, only told */
+    uint32_t rounds;    /* path: see path.h; 0: its default */
+    uint16_t good_port; /* path */
+    int64_t spread_us;  /* path */
     int64_t degraded_rtt_us; /* slower answers are degraded; 0: no threshold */
 };
 
@@ -72,6 +78,9 @@ struct em_probe_result {
     uint32_t packets_sent, packets_back; /* relay: into it, and back through it. 0, 0: it did not get there */
     int64_t rtt_min_us, rtt_max_us, jitter_us; /* relay: of those packets; rtt_us is the mean */
     bool relayed_port_in_range;                /* relay */
+    char path_filter[EM_FILTER_MAX];           /* path: which filter was found; "": another kind */
+    uint32_t path_hop;                         /* path: dropped after this hop; 0: none was found */
+    char path_hop_address[EM_ADDRESS_MAX];     /* "" when it is not known */
     char software[EM_NAME_MAX];                /* the peer's text, cut, not escaped */
     int64_t certificate_expiry_us;             /* wall time; 0: no certificate was seen */
     int32_t certificate_days_left;             /* whole days until then; below 0: it has expired */

@@ -30,9 +30,10 @@ struct em_probe_kind {
     void (*datagram)(struct em_attempt *a, const uint8_t *p, size_t n);
     /* Cuts the first message off a->in (em_ask_drop). False: more bytes are needed, or the attempt has ended. */
     bool (*stream)(struct em_attempt *a);
-    bool carries;         /* bytes must come back through it: em_probe_carried() */
-    bool unconnected;     /* UDP: answers may come from another address than was asked */
-    uint16_t stream_port; /* default over TCP, if it is another one; 0: the same */
+    void (*run)(struct em_attempt *a); /* in place of a connection: the kind has its own. Else NULL */
+    bool carries;                      /* bytes must come back through it: em_probe_carried() */
+    bool unconnected;                  /* UDP: answers may come from another address than was asked */
+    uint16_t stream_port;              /* default over TCP, if it is another one; 0: the same */
 };
 
 /* Ends with a row whose scheme is NULL. */
@@ -51,6 +52,8 @@ void em_msturn_datagram(struct em_attempt *a, const uint8_t *p, size_t n);
 bool em_msturn_stream(struct em_attempt *a);
 bool em_msturn_lost(struct em_attempt *a);
 void em_msturn_abandon(struct em_attempt *a);
+void em_path_run(struct em_attempt *a);
+bool em_path_lost(struct em_attempt *a);
 void em_relay_begin(struct em_attempt *a);
 void em_relay_answer(struct em_attempt *a, const struct stun_msg *m);
 bool em_relay_lost(struct em_attempt *a);

@@ -107,6 +107,26 @@ START_TEST(everything_is_understood)
 }
 END_TEST
 
+START_TEST(a_path_is_spread_over_its_interval)
+{
+    struct em_conf *c = NULL;
+    const struct em_conf_check *k;
+
+    ck_assert_int_eq(reads("edge e { address = a check p { uri = \"path::50000?transport=udp\" interval = "
+                           "900 good_port = 3478 } }",
+                           &c),
+                     0);
+    k = &c->edges[0].checks[0];
+    ck_assert_str_eq(k->uri.text, "path:a:50000?transport=udp");
+    ck_assert(em_probe_is_path(&k->uri) && k->uri.transport == EM_TRANSPORT_UDP);
+    ck_assert_uint_eq(k->options.rounds, 20);
+    ck_assert_uint_eq(k->options.good_port, 3478);
+    ck_assert_int_eq(k->options.spread_us, 540 * EM_US_PER_S);
+    ck_assert_int_eq(k->options.timeout_us, 900 * EM_US_PER_S);
+    em_conf_free(c);
+}
+END_TEST
+
 START_TEST(an_empty_file_is_all_defaults)
 {
     struct em_conf *c = NULL;
@@ -164,6 +184,9 @@ END_TEST
 static const struct {
     const char *text, *want;
 } wrong[] = {
+    { "edge e { check p { uri = \"path:h:50000\" } }",
+      "c.conf:1: interval: a path is tested with many connections; give it at least 60 seconds, such as "
+      "interval = 900\n" },
     { "databse = \"/x\"\n", "c.conf:1: \"databse\" is not known here; is \"database\" meant?\n" },
     { "\nfrobnicate { a = 1 }\n", "c.conf:2: \"frobnicate\" is not known here\n" },
     { "database = x", "c.conf:1: database: \"x\" is not an absolute path\n" },
@@ -348,6 +371,7 @@ int main(void)
         return EXIT_FAILURE;
     tcase_add_test(t, everything_is_understood);
     tcase_add_test(t, an_empty_file_is_all_defaults);
+    tcase_add_test(t, a_path_is_spread_over_its_interval);
     tcase_add_test(t, every_address_is_tested);
     tcase_add_test(t, errors_name_their_line);
     tcase_add_test(t, unreadable_files_are_told);

@@ -19,6 +19,7 @@ struct check {
     const char *relayed;
     uint32_t number;      /* 0: its place; alike ones are addresses of one check */
     int certificate_days; /* 0: there is none */
+    const char *filter;   /* of a differential test; NULL: it is none */
 };
 
 /* So many calls that are alike. */
@@ -61,6 +62,10 @@ struct scene {
 #define ADDRESS(u, a, v)                                                                                     \
     {                                                                                                        \
         .uri = u, .address = a, .verdict = v, .number = 1                                                    \
+    }
+#define PATH(u, v, f)                                                                                        \
+    {                                                                                                        \
+        .uri = u, .address = A, .verdict = v, .filter = f                                                    \
     }
 #define RELAYED(u, a, v, r)                                                                                  \
     {                                                                                                        \
@@ -112,6 +117,21 @@ static const struct scene scenes[] = {
       .source = EM_SOURCE_CAUGHT_UP,
       .report_minutes = 2,
       .expected = { EM_FINDING_EDGE_UNREACHABLE } },
+
+    { .name = "a differential test finds a content filter",
+      .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_BLACKHOLED, "content") },
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "a differential test finds a content filter, and calls fail",
+      .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_RESET, "content") },
+      .calls = { { 4, 23, 0x8000100, SHARING, NULL, 3 } },
+      .expected = { EM_FINDING_APPLICATION_INSPECTION } },
+    { .name = "large packets vanish, which is no inspection",
+      .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_BLACKHOLED, "size") } },
+    { .name = "a differential test finds loss",
+      .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_DEGRADED, "loss") } },
+    { .name = "a differential test finds a blocked port",
+      .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_FILTERED, "port") },
+      .expected = { EM_FINDING_RANGE_BLOCKED } },
 
     { .name = "media ports are blocked",
       .check = { CHECK(TCP, A, GOOD), CHECK(MEDIA, A, EM_VERDICT_FILTERED),
@@ -291,6 +311,12 @@ static void fill_check(struct em_check_row *row, const struct check *c, uint32_t
     slice_copy(slice_of(c->uri), row->uri, sizeof row->uri);
     slice_copy(slice_of(c->address), row->address, sizeof row->address);
     slice_copy(slice_of(c->relayed ? c->relayed : ""), row->relayed_address, sizeof row->relayed_address);
+    if (c->filter) {
+        slice_copy(slice_of(c->filter), row->path_filter, sizeof row->path_filter);
+        row->path_hop = 2;
+        slice_copy(SLICE("2001:db8:ffff:eeee:dddd:cccc:bbbb:aaaa"), row->path_hop_address,
+                   sizeof row->path_hop_address);
+    }
     slice_copy(slice_of(row->up ? "" : "as the scene wants it"), row->reason, sizeof row->reason);
 }
 
@@ -458,6 +484,25 @@ START_TEST(no_text_is_cut)
 }
 END_TEST
 
+/* A differential test needs no second run, and says where. */
+START_TEST(path_is_a_finding_at_once)
+{
+    static const struct scene scene = {
+        .name = "", .check = { CHECK(TCP, A, GOOD), PATH("path:e:50100", EM_VERDICT_BLACKHOLED, "content") }
+    };
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s;
+
+    observe(d, &scene, 0);
+    s = findings(d);
+    ck_assert_uint_eq(s->t[EM_T_FINDING].n, 1);
+    ck_assert_msg(strstr(finding(s, 0)->text, "behind hop 2 (2001:db8:ffff:eeee:dddd:cccc:bbbb:aaaa)"), "%s",
+                  finding(s, 0)->text);
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
 static const struct scene udp_blocked = {
     .name = "", .check = { CHECK(UDP, A, EM_VERDICT_FILTERED), CHECK(TCP, A, GOOD) }
 };
@@ -608,6 +653,7 @@ int main(void)
     tcase_add_loop_test(t, no_text_is_cut, 0, sizeof scenes / sizeof *scenes);
     tcase_add_test(t, second_probe_raises_and_silence_of_the_claim_ends);
     tcase_add_test(t, flapping_path_is_one_finding);
+    tcase_add_test(t, path_is_a_finding_at_once);
     tcase_add_test(t, same_probe_counts_once);
     tcase_add_test(t, wall_clock_steps_flap_at_most_once);
     tcase_add_test(t, calls_find_their_edge);
