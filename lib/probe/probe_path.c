@@ -17,6 +17,8 @@ static void end(struct em_attempt *a, bool whole)
     for (size_t i = 0; i < EM_PATH_PAYLOADS; i++) {
         const struct em_path_counts *c = &found.table.payload[i];
 
+        if (r->transport == EM_TRANSPORT_UDP && c->answered == 0)
+            continue; /* it never is: nothing was lost */
         retransmits += c->retransmits;
         if (c->rtt_us_sum == 0)
             continue;
