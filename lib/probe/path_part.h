@@ -46,6 +46,7 @@ struct em_path {
     uint32_t plan_n, plan_at, plan_max;
     uint32_t ended, running, talks;
     struct path_talk *talk;       /* EM_PATH_TALKS, of which `talks` are used */
+    unsigned locals;              /* failures of this machine one after the other */
     char local[EM_REASON_MAX];    /* why this machine could not make a connection; "": it could */
     char stranger[EM_REASON_MAX]; /* what the first wrong answer was */
     enum em_verdict stranger_verdict;

@@ -303,6 +303,7 @@ enum em_path_answer em_path_read(enum em_path_payload payload, enum em_transport
         *verdict = EM_VERDICT_INTERCEPTED;
         return EM_PATH_STRANGER;
     }
+    *reason = '\0';
     is = readers[payload](transport, random, p, n);
     if (is == EM_PATH_STRANGER) {
         *verdict = payload == EM_PATH_PSEUDO_TLS ? EM_VERDICT_INTERCEPTED : EM_VERDICT_PROTOCOL_ERROR;

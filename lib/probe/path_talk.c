@@ -8,6 +8,7 @@
 enum {
     PROLONGED_MAX = 2, /* times that a payload is waited for longer, because TCP has not sent it again yet */
     RESENT_LEAST = 2,  /* transmissions after the first one before a payload is called dropped */
+    LOCALS_MAX = 30,   /* failures of this machine in a row, a second apart, before the rest is given up */
     MEDIA_FRAME = 4,   /* which frame of payload sharing is sent: of middle size */
 };
 
@@ -46,6 +47,7 @@ static void end(struct path_talk *t, uint32_t *outcome)
         again = t->sends > 1 ? t->sends - 1 : 0;
         c->retransmits += again;
     }
+    p->locals = 0;
     c->tries++;
     ++*outcome;
     if (again && outcome != &c->dropped)
@@ -89,7 +91,9 @@ static void local_error(struct path_talk *t, const struct em_net_error *e)
     struct em_path *p = t->path;
 
     em_net_error_text(e, p->local, sizeof p->local);
-    if (p->plan_n < p->plan_max)
+    if (++p->locals >= LOCALS_MAX)
+        p->plan_at = p->plan_n;
+    else if (p->plan_n < p->plan_max)
         p->plan[p->plan_n++] = (uint8_t)t->payload;
     p->ended++;
     p->running--;

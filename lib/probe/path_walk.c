@@ -272,16 +272,17 @@ static enum em_path_end end_of(const struct leg *leg, unsigned ttl)
                         : EM_PATH_END_NONE;
 }
 
-/* Rows up to one behind the last hop of which anything is known. */
+static unsigned rows_of(const struct leg *leg)
+{
+    return leg->mode == OFF ? 0 : first_arrival(leg) ? first_arrival(leg) : last_seen(leg) + 1;
+}
+
+/* Rows up to the far end, or to one behind the last hop of which anything is known. */
 static void list_hops(const struct path_walk *w, struct em_path_result *r)
 {
-    unsigned last = 0, tested = last_seen(&w->leg[TESTED]), good = last_seen(&w->leg[GOOD]);
+    unsigned tested = rows_of(&w->leg[TESTED]), good = rows_of(&w->leg[GOOD]),
+             last = tested > good ? tested : good;
 
-    last = (tested > good ? tested : good) + 1;
-    if (first_arrival(&w->leg[GOOD]))
-        last = first_arrival(&w->leg[GOOD]);
-    if (tested > last)
-        last = tested;
     for (unsigned ttl = 1; ttl <= last && ttl <= EM_PATH_HOPS_MAX; ttl++) {
         struct em_path_hop *hop = &r->hop[r->hops_n++];
 

@@ -138,7 +138,7 @@ static const struct {
     { "largest index", ID(12, 1, 4, 1, 4294967295, 4294967295), EM_SNMP_NO_INSTANCE, ID(12, 1, 4, 2, 2, 10) },
     { "index over 32 bits", ID(12, 1, 4, 4294967297, 1, 2), EM_SNMP_NO_INSTANCE, ID(12, 1, 5, 1, 1, 2) },
     { "last row of a column", ID(12, 1, 4, 3, 3, 20), EM_SNMP_FOUND, ID(12, 1, 5, 1, 1, 2) },
-    { "last cell of a table", ID(12, 1, 31, 3, 3, 20), EM_SNMP_FOUND, ID(13, 1, 2, 1, 2) },
+    { "last cell of a table", ID(12, 1, 34, 3, 3, 20), EM_SNMP_FOUND, ID(13, 1, 2, 1, 2) },
     { "between tables", ID(11), EM_SNMP_NO_OBJECT, ID(12, 1, 3, 1, 1, 2) },
     { "last cell of all", ID(23, 1, 5, 20), EM_SNMP_FOUND, .next_n = 0 },
     { "beyond all", ID(99), EM_SNMP_NO_OBJECT, .next_n = 0 },
