@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/esc.h"
+#include "evidence/capture.h"
 #include "evidence/lines.h"
 #include "evidence/mapped.h"
 #include "evidence/reader.h"
@@ -37,6 +38,7 @@ struct pass {
     bool stopped;       /* progress said so */
     const char *packed; /* what is wrong with the compressed data, and */
     const char *way;    /* what they are */
+    char capture[256];  /* what is wrong with a capture */
 };
 
 /* Reads once, into the reader's own memory where that is possible. Returns what read(2) did; *err is the reader's. */
@@ -270,6 +272,74 @@ static int packed_fail(const struct em_scan *s, const struct pass *p, struct em_
                    p->packed, p->bytes);
 }
 
+/* --- packet captures ---------------------------------------------------------------------------------------------- */
+
+/* A capture on its way to libpcap: what was read of it already, then the rest of the file. */
+struct capture_from {
+    struct em_scan *s;
+    struct pass *p;
+    size_t first, at; /* of s->bytes */
+    int err;          /* the reader's */
+};
+
+static ssize_t capture_bytes(void *arg, char *to, size_t n)
+{
+    struct capture_from *f = arg;
+    ssize_t got = 0;
+
+    if (f->at < f->first) {
+        got = (ssize_t)(n < f->first - f->at ? n : f->first - f->at);
+        memcpy(to, f->s->bytes + f->at, (size_t)got);
+        f->at += (size_t)got;
+    } else {
+        do
+            got = read(f->p->fd, to, n);
+        while (got < 0 && errno == EINTR);
+    }
+    if (got > 0)
+        reached(f->s, f->p, f->p->bytes + (uint64_t)got);
+    return got;
+}
+
+static bool capture_text(void *arg, const char *text, size_t n)
+{
+    struct capture_from *f = arg;
+
+    f->err = em_reader_push(f->p->reader, text, n);
+    if (!f->err)
+        f->err = f->s->err;
+    return !f->err && !f->p->stopped;
+}
+
+static int read_capture(struct em_scan *s, struct pass *p, size_t first)
+{
+    const struct em_reader_mark mark = { .encoding = TEXTIN_BYTES };
+    const cookie_io_functions_t io = { .read = capture_bytes };
+    struct capture_from from = { .s = s, .p = p, .first = first };
+    struct em_why why = { "" };
+    FILE *f;
+    int err;
+
+    em_reader_free(p->reader);
+    p->reader = em_reader_new(scan_report, s, &mark);
+    if (!p->reader || !(f = fopencookie(&from, "r", io)))
+        return EM_ERR_MEMORY;
+    err = capture_read(f, capture_text, &from, &why);
+    if (from.err || err == EM_ERR_MEMORY)
+        return from.err ? from.err : err;
+    if (err)
+        (void)slice_copy(slice_of(why.text), p->capture, sizeof p->capture);
+    return 0;
+}
+
+static int capture_fail(const struct em_scan *s, const struct pass *p, struct em_why *why)
+{
+    char name[NAME_SHOWN];
+
+    esc_line_into(name, sizeof name, slice_of(s->name));
+    return em_fail(why, EM_ERR_INPUT, "%s: %s", name, p->capture);
+}
+
 /* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 /* The beginning of a file says whether it is compressed, and it shows the encoding. */
@@ -294,6 +364,8 @@ static int read_all(struct em_scan *s, struct pass *p)
         n = read_begin(s, p);
         if (n > 0 && (way = unpack_find(s->bytes, (size_t)n)))
             return read_packed(s, p, way, (size_t)n);
+        if (n > 0 && capture_recognise(s->bytes, (size_t)n))
+            return read_capture(s, p, (size_t)n);
         if (n > 0)
             err = em_reader_push(p->reader, s->bytes, (size_t)n);
     } else {
@@ -338,6 +410,8 @@ int scan_range(struct em_scan *s, int fd, const struct scan_range *range,
     if (!p.reader)
         return fail(s, NULL, EM_ERR_MEMORY, why);
     err = read_all(s, &p);
+    if (!p.reader)
+        return fail(s, NULL, EM_ERR_MEMORY, why);
     if (!err && !p.stopped) {
         em_reader_finish(p.reader);
         err = em_reader_refusal(p.reader) ? EM_ERR_UNSUPPORTED : s->err;
@@ -349,6 +423,8 @@ int scan_range(struct em_scan *s, int fd, const struct scan_range *range,
         err = cut_short(s, p.bytes, why);
     else if (p.packed)
         err = packed_fail(s, &p, why);
+    else if (p.capture[0])
+        err = capture_fail(s, &p, why);
     em_reader_free(p.reader);
     return err;
 }

@@ -25,6 +25,10 @@ void textin_fini(struct textin *t)
 
 /* --- what is no text ---------------------------------------------------------------------------------------------- */
 
+#define CAPTURE_WORDS                                                                                        \
+    "a packet capture: edgemedia scan reads it unless it is compressed (gzip -d FILE); it cannot be "        \
+    "followed"
+
 static const char *known_binary(const uint8_t *p, size_t n)
 {
     static const struct {
@@ -41,12 +45,11 @@ static const char *known_binary(const uint8_t *p, size_t n)
           "zstd-compressed: edgemedia scan reads it; to follow it, uncompress it first (zstd -d FILE)" },
         { "BZh", 3, "bzip2-compressed: uncompress it first (bzip2 -dc FILE | edgemedia scan -)" },
         { "PK\x03\x04", 4, "a ZIP archive: unpack it first" },
-        { "\xa1\xb2\xc3\xd4", 4,
-          "a packet capture: print its SIP as text first (for example with sngrep -O or tshark)" },
-        { "\xd4\xc3\xb2\xa1", 4,
-          "a packet capture: print its SIP as text first (for example with sngrep -O or tshark)" },
-        { "\x0a\x0d\x0d\x0a", 4,
-          "a packet capture: print its SIP as text first (for example with sngrep -O or tshark)" },
+        { "\xa1\xb2\xc3\xd4", 4, CAPTURE_WORDS },
+        { "\xd4\xc3\xb2\xa1", 4, CAPTURE_WORDS },
+        { "\xa1\xb2\x3c\x4d", 4, CAPTURE_WORDS },
+        { "\x4d\x3c\xb2\xa1", 4, CAPTURE_WORDS },
+        { "\x0a\x0d\x0d\x0a", 4, CAPTURE_WORDS },
         { "SQLite format 3", 15, "an SQLite database, not a trace" },
         { "\x7f"
           "ELF",
