@@ -173,14 +173,16 @@ static void in_order(struct capture *c, struct stream *s, struct slice data)
 
 static void wait(struct capture_streams *all, struct stream *s, uint32_t seq, struct slice data)
 {
-    char *copy;
+    struct waiting *w = &s->waiting[s->waiting_n];
 
     if (s->waiting_n == CAPTURE_PENDING_MAX || all->held + data.n > CAPTURE_BYTES_MAX ||
-        !(copy = malloc(data.n)))
+        !(w->bytes = malloc(data.n)))
         return;
-    memcpy(copy, data.p, data.n);
+    memcpy(w->bytes, data.p, data.n);
+    w->seq = seq;
+    w->n = data.n;
     all->held += data.n;
-    s->waiting[s->waiting_n++] = (struct waiting) { seq, data.n, copy };
+    s->waiting_n++;
 }
 
 /* A segment at its place: what was seen of it already is cut off. false: it is behind a gap. */
