@@ -61,7 +61,8 @@ static void named(struct walk *w, struct slice line, size_t name_n)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slice *to = (struct slice *)(void *)((char *)w->h + rows[i].member);
 
-        if ((rows[i].record && !w->record) || !slice_eq_nocase(name, rows[i].name))
+        if (rows[i].name.n != name_n || (rows[i].record && !w->record) ||
+            !slice_eq_nocase(name, rows[i].name))
             continue;
         if (to->n == 0) {
             *to = value;

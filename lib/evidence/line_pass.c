@@ -196,9 +196,9 @@ const struct line_way line_ways[] = {
 };
 const unsigned line_ways_n = sizeof line_ways / sizeof *line_ways;
 
-const char *line_pass(const char *p, const char *end, const struct line_plan *plan)
+const char *line_pass_on(const char *p, const char *end, const struct line_plan *plan)
 {
-    if (end - p < LINE_BLOCK_READS || line_is_looked_at(p, plan->looks))
+    if (end - p < LINE_BLOCK_READS)
         return p;
 #ifdef __x86_64__
     if (line_has_avx512())
@@ -207,4 +207,11 @@ const char *line_pass(const char *p, const char *end, const struct line_plan *pl
 #else
     return pass_plain(p, end, plan);
 #endif
+}
+
+const char *line_pass(const char *p, const char *end, const struct line_plan *plan)
+{
+    if (end - p < LINE_BLOCK_READS || line_is_looked_at(p, plan->looks))
+        return p;
+    return line_pass_on(p, end, plan);
 }

@@ -48,6 +48,8 @@ bool line_has_look(struct slice line, unsigned looks); /* as line_pass() sees it
 /* p is the start of a line. Passes over whole lines that none of the looks is for, and returns the start of the first line that is to be
  * looked at. It may return early: near the end, and at a CR that stands without a LF. */
 const char *line_pass(const char *p, const char *end, const struct line_plan *plan);
+/* The same, but the first line is passed over whatever it looks like. p comes back when its end is not known. */
+const char *line_pass_on(const char *p, const char *end, const struct line_plan *plan);
 
 /* --- the inside, for tests ---------------------------------------------------------------------------------------- */
 
