@@ -521,7 +521,7 @@ static void stop(struct daemon *d)
     joined = em_snmp_stop(d->snmp, SNMP_STOP_MS);
     em_state_free(d->state);
     em_notices_free(d->notices, !joined);
-    free(em_mailbox_take(&d->mailbox));
+    em_snapshot_unref(em_mailbox_take(&d->mailbox));
     if (d->store)
         em_store_close(d->store);
     em_timer_free(d->save);

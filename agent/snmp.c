@@ -41,7 +41,7 @@ static void release(struct em_snmp *s)
 {
     close(s->wake[READ]);
     close(s->done[READ]);
-    free(s->face.now);
+    em_snapshot_unref(s->face.now);
     free(s->address);
     free(s);
 }

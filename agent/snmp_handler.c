@@ -29,7 +29,7 @@ void em_snmp_face_refresh(struct em_snmp_face *f, long transaction)
     f->connection = f->session.connections;
     if (f->session.ending || !(newest = em_mailbox_take(f->mailbox)))
         return;
-    free(f->now);
+    em_snapshot_unref(f->now);
     f->now = newest;
 }
 

@@ -134,8 +134,8 @@ static int renew(struct em_state *s, struct em_why *why)
     s->changed = false;
     if (err < 0)
         return err;
-    free(em_mailbox_put(s->parts.mailbox, em_snapshot_copy(taken)));
-    free(s->newest);
+    em_snapshot_unref(em_mailbox_put(s->parts.mailbox, em_snapshot_ref(taken)));
+    em_snapshot_unref(s->newest);
     s->newest = taken;
     err = diagnose(s, why);
     if (s->parts.taken)
@@ -193,7 +193,7 @@ void em_state_free(struct em_state *s)
         return;
     em_timer_free(s->timer);
     em_diagnosis_free(s->diagnosis);
-    free(s->newest);
+    em_snapshot_unref(s->newest);
     free(s);
 }
 

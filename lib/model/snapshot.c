@@ -47,18 +47,17 @@ struct em_snapshot *em_snapshot_new(const size_t counts[EM_T_COUNT])
     return s;
 }
 
-struct em_snapshot *em_snapshot_copy(const struct em_snapshot *s)
+struct em_snapshot *em_snapshot_ref(struct em_snapshot *s)
 {
-    struct em_snapshot *copy = malloc(s->size);
-    size_t n[EM_T_COUNT];
+    atomic_fetch_add_explicit(&s->others, 1, memory_order_relaxed);
+    return s;
+}
 
-    if (!copy)
-        return NULL;
-    memcpy(copy, s, s->size);
-    for (size_t t = 0; t < EM_T_COUNT; t++)
-        n[t] = s->t[t].n;
-    lay_out(copy, n);
-    return copy;
+/* Release and acquire: what the others did with it comes before the last one frees it. */
+void em_snapshot_unref(struct em_snapshot *s)
+{
+    if (s && atomic_fetch_sub_explicit(&s->others, 1, memory_order_acq_rel) == 0)
+        free(s);
 }
 
 /* Compares a row's index with the first n numbers of another; a shorter index sorts first. */

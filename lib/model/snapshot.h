@@ -4,27 +4,34 @@
  *
  * Who builds it: the main thread, and nobody else:
  *     s = em_snapshot_new(counts);  fill em_snapshot_row(s, EM_T_CHECK, i) ...;  em_snapshot_finish(s);
- * Who reads it: the web and control faces through the builder's own copy; the SNMP thread through the mailbox.
+ * Who reads it: the web and control faces through the builder; the SNMP thread through the mailbox. Both own it together.
  */
 #ifndef EM_MODEL_SNAPSHOT_H
 #define EM_MODEL_SNAPSHOT_H
+
+#include <stdatomic.h>
 
 #include "model/catalogue.h"
 #include "model/rows.h"
 
 struct em_snapshot {
-    int64_t wall_us; /* when it was taken */
-    uint64_t serial; /* counts up; set by the builder */
-    size_t size;     /* of the whole block */
+    int64_t wall_us;    /* when it was taken */
+    uint64_t serial;    /* counts up; set by the builder */
+    size_t size;        /* of the whole block */
+    atomic_uint others; /* owners besides the first one */
     struct {
         void *rows;
         size_t n;
     } t[EM_T_COUNT];
 };
 
-/* All rows zeroed. counts[] is capped at each table's max; groups always get their one row. NULL: no memory. free() it. */
+/* All rows zeroed. counts[] is capped at each table's max; groups always get their one row. NULL: no memory. Whoever made it is its one
+ * owner: em_snapshot_unref(), or free() as long as nobody else ever was. */
 struct em_snapshot *em_snapshot_new(const size_t counts[EM_T_COUNT]);
-struct em_snapshot *em_snapshot_copy(const struct em_snapshot *s);
+
+/* One more owner, of any thread; the last one frees it. Only what nobody writes any more has more than one. Unref: NULL is fine. */
+struct em_snapshot *em_snapshot_ref(struct em_snapshot *s);
+void em_snapshot_unref(struct em_snapshot *s);
 
 /* Sorts every table by index. Call once, after the last write. */
 void em_snapshot_finish(struct em_snapshot *s);
@@ -48,7 +55,7 @@ const void *em_snapshot_next(const struct em_snapshot *s, enum em_table_id t, co
                              size_t n);
 
 /* One-slot mailbox between the two threads. Who exchanges a pointer out owns it: put returns the snapshot that nobody took
- * (free it), take returns the newest or NULL. */
+ * (unref it), take returns the newest or NULL. */
 struct em_mailbox {
     _Atomic(struct em_snapshot *) slot;
 };

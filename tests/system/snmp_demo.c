@@ -92,9 +92,9 @@ static void dump(const struct em_snapshot *s, const char *path)
 
 static void publish(struct em_snapshot **shown, size_t rows, uint64_t serial)
 {
-    free(*shown);
+    em_snapshot_unref(*shown);
     *shown = em_made_up(rows, serial);
-    free(em_mailbox_put(&mailbox, em_snapshot_copy(*shown)));
+    em_snapshot_unref(em_mailbox_put(&mailbox, em_snapshot_ref(*shown)));
 }
 
 /* False: the end. */
@@ -148,6 +148,6 @@ int main(int argc, char **argv)
         if (!obey(line, snmp, &shown, rows))
             break;
     }
-    free(shown);
+    em_snapshot_unref(shown);
     return 0;
 }

@@ -77,25 +77,25 @@ static struct em_snapshot *sample(uint32_t rows)
 
 START_TEST(rows_are_found_and_walked_in_order)
 {
-    struct em_snapshot *s = sample(600), *copy = em_snapshot_copy(s);
-    const struct em_check_row *row = em_snapshot_next(s, EM_T_CHECK, NULL, 0);
+    struct em_snapshot *s = sample(600), *other = em_snapshot_ref(s);
+    const struct em_check_row *row;
     uint32_t n = 0, missing[3] = { 1, 4, 1 };
 
-    free(s);
-    row = em_snapshot_next(copy, EM_T_CHECK, NULL, 0);
+    em_snapshot_unref(s); /* the other owner's now */
+    row = em_snapshot_next(other, EM_T_CHECK, NULL, 0);
     while (row) {
-        ck_assert_ptr_eq(row, em_snapshot_row(copy, EM_T_CHECK, n));
-        ck_assert_ptr_eq(row, em_snapshot_find(copy, EM_T_CHECK, &row->edge));
-        row = em_snapshot_next(copy, EM_T_CHECK, &row->edge, 3);
+        ck_assert_ptr_eq(row, em_snapshot_row(other, EM_T_CHECK, n));
+        ck_assert_ptr_eq(row, em_snapshot_find(other, EM_T_CHECK, &row->edge));
+        row = em_snapshot_next(other, EM_T_CHECK, &row->edge, 3);
         n++;
     }
     ck_assert_uint_eq(n, 600);
-    ck_assert_ptr_null(em_snapshot_find(copy, EM_T_CHECK, missing));
-    row = em_snapshot_next(copy, EM_T_CHECK, (uint32_t[]) { 2 }, 1);
+    ck_assert_ptr_null(em_snapshot_find(other, EM_T_CHECK, missing));
+    row = em_snapshot_next(other, EM_T_CHECK, (uint32_t[]) { 2 }, 1);
     ck_assert(row && row->edge == 2 && row->check == 1 && row->address_index == 1);
-    row = em_snapshot_next(copy, EM_T_CHECK, missing, 3);
+    row = em_snapshot_next(other, EM_T_CHECK, missing, 3);
     ck_assert(row && row->edge == 2);
-    free(copy);
+    em_snapshot_unref(other);
 }
 END_TEST
 
@@ -127,7 +127,7 @@ static void *reader(void *arg)
         ck_assert_uint_gt(s->serial, last);
         ck_assert_uint_eq(em_snapshot_totals(s)->calls, s->serial);
         last = s->serial;
-        free(s);
+        em_snapshot_unref(s);
     }
     return NULL;
 }
@@ -143,11 +143,13 @@ START_TEST(mailbox_hands_over_between_threads)
 
         s->serial = i;
         ((struct em_totals *)em_snapshot_row(s, EM_T_TOTALS, 0))->calls = i;
-        free(em_mailbox_put(&box, s));
+        em_snapshot_unref(em_mailbox_put(&box, em_snapshot_ref(s)));
+        ck_assert_uint_eq(em_snapshot_totals(s)->calls, i); /* still ours, too */
+        em_snapshot_unref(s);
     }
     finished = true;
     pthread_join(thread, NULL);
-    free(em_mailbox_take(&box));
+    em_snapshot_unref(em_mailbox_take(&box));
 }
 END_TEST
 
