@@ -194,11 +194,61 @@ static void leave(struct work *w, struct record head, const void *bytes)
         w->write_failed = true;
 }
 
+/* Most of a row are the zeros behind its texts: they are left out. Pieces of a number of zeros and a number of bytes that follow, 16 bits
+ * each, and the bytes. */
+enum { ROW = sizeof(struct em_failure_row), ROW_PACKED_MAX = 2 * ROW, ZEROS_WORTH = 4 };
+
+static uint32_t pack_row(const struct em_failure_row *row, uint8_t to[ROW_PACKED_MAX])
+{
+    const uint8_t *p = (const uint8_t *)row;
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < ROW;) {
+        size_t zeros = i, bytes, run = 0;
+        uint16_t counts[2];
+
+        while (zeros < ROW && p[zeros] == 0)
+            zeros++;
+        for (bytes = zeros; bytes < ROW && run < ZEROS_WORTH; bytes++)
+            run = p[bytes] == 0 ? run + 1 : 0;
+        bytes -= run;
+        counts[0] = (uint16_t)(zeros - i);
+        counts[1] = (uint16_t)(bytes - zeros);
+        memcpy(to + n, counts, sizeof counts);
+        memcpy(to + n + sizeof counts, p + zeros, counts[1]);
+        n += (uint32_t)sizeof counts + counts[1];
+        i = bytes;
+    }
+    return n;
+}
+
+static bool unpack_row(const uint8_t *from, size_t n, struct em_failure_row *row)
+{
+    uint8_t *to = (uint8_t *)row;
+    size_t at = 0;
+    uint16_t counts[2];
+
+    memset(row, 0, sizeof *row);
+    while (n >= sizeof counts) {
+        memcpy(counts, from, sizeof counts);
+        from += sizeof counts;
+        n -= sizeof counts;
+        if (counts[1] > n || (size_t)counts[0] + counts[1] > ROW - at)
+            return false;
+        memcpy(to + at + counts[0], from, counts[1]);
+        at += (size_t)counts[0] + counts[1];
+        from += counts[1];
+        n -= counts[1];
+    }
+    return n == 0 && at == ROW;
+}
+
 static void failure_there(void *arg, const struct em_failure_row *row)
 {
     struct work *w = arg;
+    uint8_t packed[ROW_PACKED_MAX];
 
-    leave(w, (struct record) { FAILURE, w->part, w->s->code_key, sizeof *row }, row);
+    leave(w, (struct record) { FAILURE, w->part, w->s->code_key, pack_row(row, packed) }, packed);
 }
 
 static bool progress_there(void *arg, uint64_t bytes)
@@ -316,9 +366,11 @@ static bool next_record(struct job *job)
 
 static int join_failure(struct work *w, struct job *job)
 {
+    uint8_t packed[ROW_PACKED_MAX];
     struct em_failure_row row;
 
-    if (job->head.n != sizeof row || fread(&row, sizeof row, 1, job->left) != 1)
+    if (job->head.n > sizeof packed || fread(packed, 1, job->head.n, job->left) != job->head.n ||
+        !unpack_row(packed, job->head.n, &row))
         return EM_ERR_CORRUPT;
     return scan_join_failure(w->s, job->head.key, &row);
 }
