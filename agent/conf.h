@@ -7,6 +7,7 @@
 #define EM_AGENT_CONF_H
 
 #include "base/err.h"
+#include "diagnose/diagnose.h"
 #include "model/rows.h"
 #include "probe/probe.h"
 #include "probe/sweep.h"
@@ -51,13 +52,13 @@ struct em_conf_source {
 struct em_conf {
     char file[EM_URI_MAX];
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
-        agentx_address[EM_URI_MAX];             /* "" = off (not database) */
-    char name_servers[EM_URI_MAX];              /* "" = those of the system */
-    uint32_t concurrent_probes;                 /* default 64 */
-    uint32_t notification_rate;                 /* SNMP notifications in a minute, at most; 0: none */
-    int64_t notification_delay_us;              /* what does not last so long is no event */
-    int64_t finding_delay_us, finding_clear_us; /* see struct em_diagnosis_limits */
-    uint32_t failure_threshold;                 /* failed calls in 5 minutes; 0: no event */
+        agentx_address[EM_URI_MAX];     /* "" = off (not database) */
+    char name_servers[EM_URI_MAX];      /* "" = those of the system */
+    uint32_t concurrent_probes;         /* default 64 */
+    uint32_t notification_rate;         /* SNMP notifications in a minute, at most; 0: none */
+    int64_t notification_delay_us;      /* what does not last so long is no event */
+    struct em_diagnosis_limits finding; /* when something is a finding */
+    uint32_t failure_threshold;         /* failed calls in 5 minutes; 0: no event */
     struct em_conf_edge *edges;
     size_t edges_n;
     struct em_conf_source *sources;

@@ -404,8 +404,7 @@ static void reload(struct daemon *d)
         em_conf_free(conf);
     } else {
         d->reload_failure[0] = '\0';
-        em_state_configured(
-            d->state, &(struct em_diagnosis_limits) { d->conf->finding_delay_us, d->conf->finding_clear_us });
+        em_state_configured(d->state, &d->conf->finding);
     }
     if (d->reload_failure[0])
         em_log_error("%s; the old one stays in force", d->reload_failure);
@@ -492,7 +491,7 @@ static int start_parts(struct daemon *d, struct em_conf *conf, struct em_why *wh
         return em_fail(why, EM_ERR_MEMORY, "no memory to start");
     if ((err = apply(d, conf, why)) < 0)
         return err;
-    parts.limits = (struct em_diagnosis_limits) { d->conf->finding_delay_us, d->conf->finding_clear_us };
+    parts.limits = d->conf->finding;
     parts.store = d->store;
     parts.checks = d->checks;
     parts.ranges = d->ranges;

@@ -17,8 +17,15 @@ enum {
     WORDS_MAX = 1024,
 };
 
-const struct em_diagnosis_limits em_diagnosis_default_limits = { .raise_after_us = 30 * EM_US_PER_S,
-                                                                 .clear_after_us = 90 * EM_US_PER_S };
+const struct em_diagnosis_limits em_diagnosis_default_limits = {
+    .raise_after_us = 30 * EM_US_PER_S,
+    .clear_after_us = 90 * EM_US_PER_S,
+    .calls_window_us = 3600 * EM_US_PER_S,
+    .source_silent_us = 6 * 3600 * EM_US_PER_S,
+    .skew_us = 120 * EM_US_PER_S,
+    .calls_few = 3,
+    .certificate_days = 21,
+};
 
 struct finding {
     struct em_finding_row row;
@@ -266,7 +273,7 @@ int em_diagnosis_observe(struct em_diagnosis *d, const struct em_snapshot *s, in
 {
     struct em_claims claims = { 0 };
     struct em_view view;
-    int err = em_view_init(&view, s, why);
+    int err = em_view_init(&view, s, &d->limits, why);
 
     *changed = false;
     if (err < 0)

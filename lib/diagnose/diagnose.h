@@ -36,8 +36,13 @@ struct em_diagnosis_memory {
 };
 
 struct em_diagnosis_limits {
-    int64_t raise_after_us; /* a claim without probes and calls behind it becomes a finding after so long */
-    int64_t clear_after_us; /* a finding ends so long after the last claim of it */
+    int64_t raise_after_us;   /* a claim without probes and calls behind it becomes a finding after so long */
+    int64_t clear_after_us;   /* a finding ends so long after the last claim of it */
+    int64_t calls_window_us;  /* calls that failed longer ago are no observation any more */
+    int64_t source_silent_us; /* a source that brought nothing for so long is silent */
+    int64_t skew_us;          /* a record that is so far in the future is of another clock */
+    uint32_t calls_few;       /* so many failed calls alike make a claim */
+    uint32_t certificate_days; /* a certificate that ends so soon is a claim */
 };
 extern const struct em_diagnosis_limits em_diagnosis_default_limits;
 

@@ -67,7 +67,8 @@ void em_look_partner(const struct em_view *v, const struct em_view_edge *e, cons
 
     (void)v;
     far_relay_of_all(e->calls, relay);
-    if (e->calls->n < EM_CALLS_SEVERAL || !*relay || !(claim = em_claim_add(c, rule, e, relay)))
+    if (e->calls->n < v->limits->calls_few + EM_CALLS_MORE || !*relay ||
+        !(claim = em_claim_add(c, rule, e, relay)))
         return;
     snprintf(claim->what, sizeof claim->what, "all %zu", e->calls->n);
     em_claim_calls(claim, e->calls, NULL);
@@ -89,7 +90,7 @@ void em_look_inspection(const struct em_view *v, const struct em_view_edge *e, c
                         struct em_claims *c)
 {
     size_t alike = count(e->calls, is_inspected_sharing);
-    bool by_calls = alike >= EM_CALLS_FEW && alike * 100 >= e->calls->n * EM_MOST_PERCENT &&
+    bool by_calls = alike >= v->limits->calls_few && alike * 100 >= e->calls->n * EM_MOST_PERCENT &&
                     !em_claims_have(c, e->name, EM_FINDING_PARTNER_ONLY);
     struct em_claim *claim = NULL;
     char hop[EM_HOP_TEXT_MAX] = "";
@@ -150,7 +151,7 @@ void em_look_media(const struct em_view *v, const struct em_view_edge *e, const 
     struct em_claim *claim;
 
     (void)v;
-    if (calls->n < EM_CALLS_SEVERAL || calls->call[0]->media == EM_MEDIA_UNKNOWN)
+    if (calls->n < v->limits->calls_few + EM_CALLS_MORE || calls->call[0]->media == EM_MEDIA_UNKNOWN)
         return;
     for (size_t i = 1; i < calls->n; i++)
         if (calls->call[i]->media != calls->call[0]->media)
@@ -167,7 +168,7 @@ void em_look_calls_only(const struct em_view *v, const struct em_view_edge *e, c
     struct em_claim *claim;
 
     (void)v;
-    if (e->calls->n < EM_CALLS_FEW || e->up == 0 || e->down > 0 ||
+    if (e->calls->n < v->limits->calls_few || e->up == 0 || e->down > 0 ||
         !(claim = em_claim_add(c, rule, e, "calls")))
         return;
     snprintf(claim->what, sizeof claim->what, "%zu", e->calls->n);

@@ -79,7 +79,8 @@ void em_look_certificate(const struct em_view *v, const struct em_view_edge *e, 
         struct em_claim *claim;
         char value[EM_TEXT_MAX], time[EM_TIME_TEXT_MAX];
 
-        if (row->certificate_expiry == 0 || left_us > EM_CERTIFICATE_DAYS * 86400 * EM_US_PER_S ||
+        if (row->certificate_expiry == 0 ||
+            left_us > (int64_t)v->limits->certificate_days * 86400 * EM_US_PER_S ||
             !(claim = claim_check(c, rule, e, row)))
             continue;
         em_time_text(row->certificate_expiry, time);
@@ -112,7 +113,7 @@ void em_look_credentials(const struct em_view *v, const struct em_view_edge *e, 
         slice_copy(slice_of(row->reason), claim->what, sizeof claim->what);
         em_claim_check(claim, row);
     }
-    if (!claim && calls >= EM_CALLS_FEW && (claim = em_claim_add(c, rule, e, "relay")))
+    if (!claim && calls >= v->limits->calls_few && (claim = em_claim_add(c, rule, e, "relay")))
         slice_copy(SLICE("calls report expired or unknown TURN credentials (0x4000)"), claim->what,
                    sizeof claim->what);
     if (claim)
@@ -182,7 +183,7 @@ void em_look_tls(const struct em_view *v, const struct em_view_edge *e, const st
         if (row->verdict == EM_VERDICT_INTERCEPTED && !is_media_port(row) &&
             (claim = claim_check(c, rule, e, row)))
             em_claim_calls(claim, e->calls, tls_failed_in_calls);
-    if (!claim && calls >= EM_CALLS_FEW && (claim = em_claim_add(c, rule, e, "tls"))) {
+    if (!claim && calls >= v->limits->calls_few && (claim = em_claim_add(c, rule, e, "tls"))) {
         slice_copy(SLICE("calls report that the pseudo-TLS handshake failed (0x800000)"), claim->what,
                    sizeof claim->what);
         em_claim_calls(claim, e->calls, tls_failed_in_calls);

@@ -13,7 +13,7 @@ static void silent(const struct em_view *v, const struct em_view_edge *e, const 
     struct em_claim *claim;
 
     if (row->state != EM_SOURCE_FAILED && row->state != EM_SOURCE_WAITING &&
-        (row->read_time == 0 || silent_us < EM_SOURCE_SILENT_S * EM_US_PER_S))
+        (row->read_time == 0 || silent_us < v->limits->source_silent_us))
         return;
     if (!(claim = em_claim_add(c, rule, e, row->name)))
         return;
@@ -46,7 +46,7 @@ void em_look_skew(const struct em_view *v, const struct em_view_edge *e, const s
 
         for (size_t k = 0; k < c->n; k++)
             had = had || (c->claim[k].kind == rule->kind && !strcmp(c->claim[k].path, row->source));
-        if (ahead_us < EM_SKEW_S * EM_US_PER_S || had || !(claim = em_claim_add(c, rule, e, row->source)))
+        if (ahead_us < v->limits->skew_us || had || !(claim = em_claim_add(c, rule, e, row->source)))
             continue;
         em_time_text(row->time, time);
         snprintf(value, sizeof value, "a call failed at %s", time);

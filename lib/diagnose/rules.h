@@ -10,18 +10,14 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "diagnose/diagnose.h"
 #include "model/snapshot.h"
 
-/* Thresholds of the conditions, in one place. */
+/* Thresholds of the conditions that nobody sets; the others are in struct em_diagnosis_limits. */
 enum {
-    EM_CALLS_WINDOW_S = 3600, /* calls that failed longer ago are no observation any more */
-    EM_CALLS_FEW = 3,         /* so many alike make a claim */
-    EM_CALLS_SEVERAL = 5,     /* so many without a counter-example make a claim about "all" */
+    EM_CALLS_MORE = 2, /* so many more than a few, without a counter-example, make a claim about "all" */
     EM_MOST_PERCENT = 80,
     EM_DOWN_LONG_S = 600,
-    EM_SOURCE_SILENT_S = 6 * 3600,
-    EM_SKEW_S = 120,
-    EM_CERTIFICATE_DAYS = 21,
     EM_MEDIA_PORT_FIRST = 50000, /* of an A/V Edge; [MS-TURN] servers hand out relay ports of it */
     EM_MEDIA_PORT_LAST = 59999,
 };
@@ -45,6 +41,7 @@ struct em_view_edge {
 
 struct em_view {
     const struct em_snapshot *s;
+    const struct em_diagnosis_limits *limits;
     int64_t now_us;
     struct em_view_edge *edge; /* the last one is "" */
     size_t n;
@@ -52,7 +49,8 @@ struct em_view {
     size_t calls_n;
 };
 
-int em_view_init(struct em_view *v, const struct em_snapshot *s, struct em_why *why) EM_MUST_CHECK;
+int em_view_init(struct em_view *v, const struct em_snapshot *s, const struct em_diagnosis_limits *limits,
+                 struct em_why *why) EM_MUST_CHECK;
 void em_view_fini(struct em_view *v);
 
 struct em_claim {

@@ -181,7 +181,7 @@ static size_t window_of(const struct em_view *v, const struct em_failure_row *ca
         size_t same = 0;
 
         if (row->code_class != EM_CODE_MEDIA_FAILURE || n == EM_RECENT_MAX ||
-            row->time < v->now_us - EM_CALLS_WINDOW_S * EM_US_PER_S)
+            row->time < v->now_us - v->limits->calls_window_us)
             continue;
         while (same < n && strcmp(call[same]->call_id, row->call_id) != 0)
             same++;
@@ -219,9 +219,10 @@ static int calls_init(struct em_view *v, struct em_why *why)
     return 0;
 }
 
-int em_view_init(struct em_view *v, const struct em_snapshot *s, struct em_why *why)
+int em_view_init(struct em_view *v, const struct em_snapshot *s, const struct em_diagnosis_limits *limits,
+                 struct em_why *why)
 {
-    *v = (struct em_view) { .s = s, .now_us = s->wall_us, .n = s->t[EM_T_EDGE].n + 1 };
+    *v = (struct em_view) { .s = s, .limits = limits, .now_us = s->wall_us, .n = s->t[EM_T_EDGE].n + 1 };
     int err;
 
     if (!(v->edge = calloc(v->n, sizeof *v->edge)))
