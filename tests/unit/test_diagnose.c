@@ -590,6 +590,44 @@ START_TEST(wall_clock_steps_flap_at_most_once)
 }
 END_TEST
 
+/* In every scene: the clock goes a day ahead, then a day back, while rows keep the times that they were given. No finding is raised a third
+ * time, and nothing divides by zero. */
+static unsigned raised_of[EM_FINDING_KINDS + 1];
+
+static void raised_kind(void *arg, const struct em_finding_row *row, int64_t *since_us)
+{
+    (void)arg;
+    (void)since_us;
+    raised_of[row->kind]++;
+}
+
+START_TEST(no_scene_flaps_when_the_clock_steps)
+{
+    static const struct em_diagnosis_memory memory = { number, raised_kind, ended, NULL };
+    static const int64_t days[] = { 0, 1, 0, -1, 0 };
+    struct em_diagnosis *d = em_diagnosis_new(&em_diagnosis_default_limits, &memory);
+    unsigned most = 0;
+
+    memset(raised_of, 0, sizeof raised_of);
+    ck_assert_ptr_nonnull(d);
+    for (int i = 0; i < 200; i++) {
+        int64_t at_s = i * 10;
+        struct em_snapshot *s = make(&scenes[_i], NOW + at_s * EM_US_PER_S);
+        struct em_why why;
+        bool changed;
+
+        s->wall_us += days[i / 40] * 86400 * EM_US_PER_S;
+        ck_assert_int_eq(em_diagnosis_observe(d, s, at_s * EM_US_PER_S, &changed, &why), 0);
+        free(s);
+    }
+    for (size_t k = 0; k <= EM_FINDING_KINDS; k++)
+        most = raised_of[k] > most ? raised_of[k] : most;
+    ck_assert_msg(most <= 3, "%s: a kind was raised %u times by two steps there and back", scenes[_i].name,
+                  most);
+    em_diagnosis_free(d);
+}
+END_TEST
+
 /* Calls belong to the edge whose address their relay is. */
 START_TEST(calls_find_their_edge)
 {
@@ -656,6 +694,7 @@ int main(void)
     tcase_add_test(t, path_is_a_finding_at_once);
     tcase_add_test(t, same_probe_counts_once);
     tcase_add_test(t, wall_clock_steps_flap_at_most_once);
+    tcase_add_loop_test(t, no_scene_flaps_when_the_clock_steps, 0, sizeof scenes / sizeof *scenes);
     tcase_add_test(t, calls_find_their_edge);
     tcase_add_test(t, every_kind_is_in_a_scene);
     return em_run();
