@@ -44,7 +44,8 @@ static const struct em_opt_program program = {
     .usage = "[OPTION]... FILE|DIRECTORY...",
     .summary = "Counts call failures in trace files of any supported format; - is stdin.",
     .options = options,
-    .notes = "Formats, recognised by content: OCSLogger, CLS, UCCAPI, plain SIP text.\n"
+    .notes = "Formats, recognised by content: OCSLogger, CLS, UCCAPI, SIP text of many tools,\n"
+             "gzip, xz and zstd files of them, and packet captures (pcap, pcapng).\n"
              "Exit status: 0 no media failure, 1 there are some, 2 a file could not be read.\n\n"
              "  edgemedia scan --jobs 4 /var/log/sfb\n"
              "  edgemedia scan --since 2026-11-01 --until 2026-11-08 '/var/log/sfb/*.log'\n"

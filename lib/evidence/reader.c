@@ -451,7 +451,8 @@ static void tools_date(struct slice line, const struct wrap *w, int64_t *time_us
 
     if (!w && (line.n == 0 || !memchr("[<UT\x1B", line.p[0], 5)))
         return;
-    at = wrap_date_at(w ? slice_upto(line, w->front) : line);
+    at =
+        wrap_date_at(slice_upto(line, w ? w->front : 36)); /* "<13>1 " is the longest that stands before it */
     if (at != SIZE_MAX)
         (void)line_classify(slice_from(line, at), time_us);
 }
