@@ -2,6 +2,8 @@
  * The headers of one message: one row a name, folded and wrapped lines joined to the header that they belong to. */
 #include "evidence/headers.h"
 
+#include <string.h>
+
 #include "evidence/diag.h"
 #include "evidence/lines.h"
 
@@ -100,7 +102,8 @@ static void one_line(struct walk *w, struct slice line)
     w->last_is_diag = false;
     if (headers_may_be_diag(line) && em_diag_header(line, &value))
         add_diag(w, value);
-    else if ((n = line_header_name(line)) > 0)
+    else if (strchr("CcIiFfTtDdSs", line.p[0]) &&
+             (n = line_header_name(line)) > 0) /* what rows[] begin with */
         named(w, line, n);
 }
 

@@ -90,13 +90,14 @@ static bool digits(struct slice *s, size_t n, uint32_t *v)
 static void fraction(struct slice *s, struct when *w)
 {
     uint32_t scale = 100000;
+    size_t n = 1;
 
     w->us = 0;
     if (s->n < 2 || (s->p[0] != '.' && s->p[0] != ',') || !is_digit(s->p[1]))
         return;
-    *s = slice_from(*s, 1);
-    for (; s->n > 0 && is_digit(s->p[0]); *s = slice_from(*s, 1), scale /= 10)
-        w->us += (uint32_t)(s->p[0] - '0') * scale;
+    for (; n < s->n && is_digit(s->p[n]); n++, scale /= 10)
+        w->us += (uint32_t)(s->p[n] - '0') * scale;
+    *s = slice_from(*s, n);
 }
 
 /* HH:MM:SS and a fraction. */
@@ -218,17 +219,20 @@ bool line_begins_record(struct slice line)
 /* TL_LEVEL(TF_FLAG) [context]PPPP.TTTT::MM/DD/YYYY-HH:MM:SS.mmm.XXXXXXXX (..) */
 static enum line_kind ocs_head(struct slice line, int64_t *time_us)
 {
-    struct slice s = slice_upto(slice_from(line, 3), 512), head;
+    const char *p = line.p + 3, *end = line.p + (line.n < 515 ? line.n : 515);
+    struct slice s;
     struct when w = { 0 };
 
-    while (s.n > 0 && is_upper(s.p[0]))
-        s = slice_from(s, 1);
-    if (!slice_skip(&s, SLICE("(TF_")))
+    while (p < end && is_upper(*p))
+        p++;
+    if (end - p < 4 || memcmp(p, "(TF_", 4) != 0)
         return LINE_OTHER;
     do {
-        if (!slice_until(&s, ':', &head))
+        p = memchr(p, ':', (size_t)(end - p));
+        if (!p || ++p == end)
             return LINE_OTHER;
-    } while (!slice_skip(&s, SLICE(":")));
+    } while (*p != ':');
+    s = (struct slice) { p + 1, (size_t)(end - p - 1) };
     if (us_date_time(&s, '-', &w))
         (void)to_us(&w, time_us);
     return LINE_OCS_HEAD;

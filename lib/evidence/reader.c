@@ -25,7 +25,7 @@
 
 enum {
     LINE_MAX = 128 * 1024, /* a longer line is no header: passed over to its end */
-    PLANS_MAX = 8          /* a trace needs about five */
+    PLANS = 16             /* by state, container, and what is known of the message */
 };
 
 /* Lines that can end the headers of a message that has no end. */
@@ -69,11 +69,9 @@ struct em_reader {
     uint32_t resume_told; /* so many reports of it */
     struct em_reader_stats stats;
     uint64_t begun_at;
-    struct buf scratch;                /* a cleaned header value */
-    struct buf clean;                  /* a wrapped message without its wrapping */
-    struct line_plan plans[PLANS_MAX]; /* those made last */
-    const struct line_plan *plan;      /* the last one used */
-    size_t plans_made;
+    struct buf scratch;            /* a cleaned header value */
+    struct buf clean;              /* a wrapped message without its wrapping */
+    struct line_plan plans[PLANS]; /* made when they are needed first; see plan_now() */
 };
 
 /* The mark's `encoding` holds all that a reader must know to go on. */
@@ -591,17 +589,28 @@ static unsigned head_looks(const struct message *m)
     return looks;
 }
 
-static const struct line_plan *plan_for(struct em_reader *r, unsigned looks)
+/* What must be looked at where we are. It follows from what plan_now() numbers the plans by. */
+static unsigned looks_now(const struct em_reader *r)
 {
-    size_t i = 0;
+    unsigned looks = LOOK_NUL | LOOK_OCS | LOOK_TIME;
 
-    if (r->plan && r->plan->looks == looks)
-        return r->plan;
-    while (i < PLANS_MAX && r->plans[i].looks != looks)
-        i++;
-    if (i == PLANS_MAX)
-        line_plan(&r->plans[i = r->plans_made++ % PLANS_MAX], looks);
-    return r->plan = &r->plans[i];
+    if (r->state == HEAD)
+        return looks | head_looks(&r->m);
+    return looks | (r->container == NONE ? LOOK_START | LOOK_WRAP : 0);
+}
+
+static const struct line_plan *plan_now(struct em_reader *r)
+{
+    const struct message *m = &r->m;
+    unsigned number = (unsigned)r->container;
+    struct line_plan *plan;
+
+    if (r->state == HEAD)
+        number = 4U * (1U + (unsigned)m->container) + (m->keyed ? 1U : 0U) + (m->start_seen ? 2U : 0U);
+    plan = &r->plans[number];
+    if (plan->looks == 0)
+        line_plan(plan, looks_now(r));
+    return plan;
 }
 
 /* Between messages, and in a wrapped one, any line could be the next that counts. */
@@ -617,22 +626,16 @@ static bool may_pass(const struct em_reader *r)
 static void pass_lines(struct em_reader *r,
                        const char *(*pass)(const char *, const char *, const struct line_plan *))
 {
-    unsigned looks = LOOK_NUL | LOOK_OCS | LOOK_TIME;
     size_t most = r->pos + LINE_MAX;
     const char *p = r->in.text + r->pos, *to;
 
-    if (r->state != HEAD) {
-        looks |= r->container == NONE ? LOOK_START | LOOK_WRAP : 0;
-    } else {
-        looks |= head_looks(&r->m);
-        if (most > r->m.at + EM_READER_MESSAGE_MAX)
-            most = r->m.at + EM_READER_MESSAGE_MAX;
-    }
+    if (r->state == HEAD && most > r->m.at + EM_READER_MESSAGE_MAX)
+        most = r->m.at + EM_READER_MESSAGE_MAX;
     if (most > r->in.n)
         most = r->in.n;
     if (most <= r->pos)
         return;
-    to = pass(p, r->in.text + most, plan_for(r, looks));
+    to = pass(p, r->in.text + most, plan_now(r));
     r->m.lines |= to > p;
     r->pos += (size_t)(to - p);
 }
