@@ -15,7 +15,7 @@ enum {
     ATTR_FILLER = 0xE3EE, /* comprehension-optional, so every server skips it */
     ATTR_HEADER = 4,
     FINGERPRINT_SIZE = 8,
-    ICE_PRIORITY = 0x6E0001FF,
+    FOREIGN_KNOWN = 5, /* bytes after which em_foreign() has recognised whom it knows */
 };
 
 const struct em_path_kind em_path_kinds[EM_PATH_PAYLOADS] = {
@@ -33,7 +33,7 @@ const struct em_path_kind em_path_kinds[EM_PATH_PAYLOADS] = {
 
 /* --- writing ------------------------------------------------------------------------------------------------------------------ */
 
-/* A check as ICE makes them (RFC 8445 section 7.1.1), which every STUN server answers, be it with an error. size 0: as small as it is. */
+/* A Binding request. size 0: as small as it is. */
 static void write_binding(const uint8_t *random, size_t size, struct buf *b)
 {
     stun_begin(b, STUN_BINDING, STUN_REQUEST, random);
@@ -272,8 +272,9 @@ static enum em_path_answer read_noise(enum em_transport transport, const uint8_t
 
     (void)transport;
     (void)random;
-    return em_foreign(p, n, reason, sizeof reason) == EM_VERDICT_INTERCEPTED ? EM_PATH_STRANGER
-                                                                             : EM_PATH_ANSWER;
+    if (em_foreign(p, n, reason, sizeof reason) == EM_VERDICT_INTERCEPTED)
+        return EM_PATH_STRANGER;
+    return n < FOREIGN_KNOWN ? EM_PATH_WAIT : EM_PATH_ANSWER;
 }
 
 enum em_path_answer em_path_read(enum em_path_payload payload, enum em_transport transport,

@@ -9,7 +9,8 @@ enum {
     PROLONGED_MAX = 2, /* times that a payload is waited for longer, because TCP has not sent it again yet */
     RESENT_LEAST = 2,  /* transmissions after the first one before a payload is called dropped */
     LOCALS_MAX = 30,   /* failures of this machine in a row, a second apart, before the rest is given up */
-    MEDIA_FRAME = 4,   /* which frame of payload sharing is sent: of middle size */
+    MEDIA_FRAME =
+        3, /* which frame of payload sharing is sent: a small one, so that its size decides nothing */
 };
 
 static struct em_path_counts *counts(struct path_talk *t)

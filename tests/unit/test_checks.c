@@ -181,6 +181,36 @@ START_TEST(many_new_addresses)
 }
 END_TEST
 
+/* Nobody is there: 9 connections in each of 2 rounds are spread over 10 minutes, and the row says what they came to. */
+START_TEST(path_is_tested_in_its_interval)
+{
+    struct em_conf_check *k = &edges[0].checks[edges[0].checks_n++];
+    const struct em_check_row *row;
+    struct em_snapshot *s;
+
+    *k = (struct em_conf_check) {
+        .name = "path",
+        .interval_us = 1000 * EM_US_PER_S,
+        .options = { .timeout_us = 1000 * EM_US_PER_S, .rounds = 2, .spread_us = 600 * EM_US_PER_S }
+    };
+    ck_assert_int_eq(em_probe_uri_read("path:192.0.2.1:50000", &k->uri, &why), 0);
+    apply();
+    run(500 * EM_US_PER_S);
+    s = snapshot();
+    row = em_snapshot_row(s, EM_T_CHECK, 0);
+    ck_assert_uint_eq(row->verdict, EM_VERDICT_UNTESTED);
+    free(s);
+    run(200 * EM_US_PER_S);
+    s = snapshot();
+    row = em_snapshot_row(s, EM_T_CHECK, 0);
+    ck_assert_uint_eq(row->verdict, EM_VERDICT_FILTERED);
+    ck_assert_str_eq(row->path_filter, "port");
+    ck_assert_msg(strstr(row->reason, "18 of 18"), "%s", row->reason);
+    ck_assert(row->path_hop == 0 && row->probes == 1 && !row->up);
+    free(s);
+}
+END_TEST
+
 /* The numbers and totals outlive the process; an address that is gone has no row, and the same number when it is back. */
 START_TEST(numbers_stay)
 {
@@ -233,5 +263,6 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, many_new_addresses);
     tcase_add_test(t, numbers_stay);
+    tcase_add_test(t, path_is_tested_in_its_interval);
     return em_run();
 }
