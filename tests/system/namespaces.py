@@ -8,6 +8,7 @@ import sys
 
 FAR4, FAR6 = "192.0.2.2", "2001:db8::2"
 LINKS = (("near0", "192.0.2.1", "2001:db8::1"), ("far0", FAR4, FAR6))
+os.environ["PATH"] += ":/usr/sbin:/sbin"  # nft and ip, which an ordinary user's PATH does not have
 KEPT = ("EM_SRCDIR", "EM_BUILDDIR", "EM_MIBS", "PATH", "PYTHONDONTWRITEBYTECODE", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
 
 
