@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/history.h"
 
 enum { NOTE_MAX = 96 }; /* "issuer 1 2 2001:db8::1" */
 #define JITTER 0.1
@@ -204,6 +205,19 @@ static struct address *address_for(struct check *k, const struct em_probe_result
     return a;
 }
 
+static void history_keep(const struct check *k, const struct em_check_row *row,
+                         const struct em_probe_result *r)
+{
+    const struct em_history_probe h = { .verdict = row->verdict,
+                                        .us = { row->rtt_us, row->resolve_us, row->connect_us, row->tls_us,
+                                                row->stun_us, row->allocate_us, row->relay_us },
+                                        .failed_probes = !row->up,
+                                        .stun_retransmits = r->retransmits,
+                                        .tcp_retransmits = r->tcp_retransmits };
+
+    em_store_probe(k->all->store, row->edge, row->check, row->address_index, &h);
+}
+
 static void probe_result(void *arg, const struct em_probe_result *r)
 {
     struct check *k = arg;
@@ -221,10 +235,12 @@ static void probe_result(void *arg, const struct em_probe_result *r)
     a->totals.failed_probes += !a->row.up;
     a->totals.stun_retransmits += r->retransmits;
     a->totals.tcp_retransmits += r->tcp_retransmits;
-    if (a->row.address_index)
+    if (a->row.address_index) {
         totals_keep(k, a);
-    else
+        history_keep(k, &a->row, r);
+    } else {
         checks_new_address(c);
+    }
     edge_update(k->edge, now_us);
     c->changed(c->arg);
 }

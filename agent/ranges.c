@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "probe/schedule.h"
 #include "probe/sweep.h"
+#include "store/history.h"
 
 #define JITTER 0.1
 #define FIRST_WITHIN_US (5 * EM_US_PER_S)
@@ -37,6 +38,7 @@ struct range {
 
     struct em_range_row row, next;
     struct em_check_totals totals;
+    uint64_t history_retransmits;                        /* those of totals that the history has */
     struct em_exception_row *exception, *next_exception; /* EM_RANGE_EXCEPTIONS_MAX of each */
     size_t exception_n, next_exception_n;
 };
@@ -183,6 +185,20 @@ static void keep_totals(struct range *g)
         em_log_error("the counters of a range cannot be kept: %s", why.text);
 }
 
+static void keep_history(struct range *g)
+{
+    const struct em_range_row *row = &g->row;
+    const struct em_history_probe h = { .verdict = row->verdict,
+                                        .us = { row->rtt_us },
+                                        .failed_probes = !row->clear,
+                                        .tcp_retransmits =
+                                            g->totals.tcp_retransmits - g->history_retransmits };
+
+    g->history_retransmits = g->totals.tcp_retransmits;
+
+    em_store_probe(g->all->store, row->edge, row->range, ONLY, &h);
+}
+
 /* All addresses are done. */
 static void finish(struct range *g)
 {
@@ -207,6 +223,7 @@ static void finish(struct range *g)
     g->totals.failed_probes += !row->clear;
     log_change(&g->row, &before);
     keep_totals(g);
+    keep_history(g);
     g->all->changed(g->all->arg);
     em_job_done(g->job);
 }
@@ -333,6 +350,7 @@ static int number_range(struct range *g, const char *edge, struct em_why *why)
         err = em_store_number(g->all->store, "check", g->row.edge, name, &g->row.range, why);
     if (err == 0 && em_store_check_totals(g->all->store, g->row.edge, g->row.range, ONLY, &g->totals) < 0)
         g->totals = (struct em_check_totals) { 0 };
+    g->history_retransmits = g->totals.tcp_retransmits;
     return err;
 }
 

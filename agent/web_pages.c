@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "agent/process.h"
+#include "agent/web_history.h"
 #include "base/esc.h"
 #include "base/opt.h"
 #include "expo/expo.h"
 
 enum { FAILURES_DEFAULT = 100, VALUE_MAX = 64 };
 
-#define JSON "application/json; charset=utf-8"
+#define JSON EM_WEB_JSON
 
 void em_web_refuse(struct em_web_page *page, int status, const char *text)
 {
@@ -25,8 +26,31 @@ void em_web_refuse(struct em_web_page *page, int status, const char *text)
     buf_text(&page->body, "\"}\n");
 }
 
-/* The value of one parameter of the query; false when it is not there. Too long a value is cut, and then refused by its reader. */
-static bool parameter(const char *query, const char *name, char value[VALUE_MAX])
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* %xx and + as forms write them; what is no such thing stays as it is. */
+static void decode(struct slice from, char *to, size_t size)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < from.n && n + 1 < size; i++) {
+        bool coded = from.p[i] == '%' && i + 2 < from.n && hex(from.p[i + 1]) >= 0 && hex(from.p[i + 2]) >= 0;
+
+        to[n++] = coded              ? (char)(hex(from.p[i + 1]) << 4 | hex(from.p[i + 2]))
+                  : from.p[i] == '+' ? ' '
+                                     : from.p[i];
+        i += coded ? 2 : 0;
+    }
+    to[n] = '\0';
+}
+
+bool em_web_parameter(const char *query, const char *name, char *value, size_t size)
 {
     struct slice rest = slice_of(query ? query : ""), one, key;
 
@@ -36,11 +60,16 @@ static bool parameter(const char *query, const char *name, char value[VALUE_MAX]
             rest = slice_from(rest, rest.n);
         }
         if (slice_until(&one, '=', &key) && slice_eq(key, slice_of(name))) {
-            slice_copy(one, value, VALUE_MAX);
+            decode(one, value, size);
             return true;
         }
     }
     return false;
+}
+
+static bool parameter(const char *query, const char *name, char value[VALUE_MAX])
+{
+    return em_web_parameter(query, name, value, VALUE_MAX);
 }
 
 /* OpenMetrics is for who asks for it by name. */
@@ -191,6 +220,8 @@ static const struct {
     { "/api/v1/status", "Everything as JSON", status },
     { "/api/v1/failures", "The newest call failures as JSON (limit=, since=)", failures },
     { "/api/v1/findings", "What is believed to be wrong, with its evidence, as JSON (history=)", findings },
+    { "/api/v1/history", "The last 60 days as JSON (series=, edge=, check=, range=1h|24h|7d|60d)",
+      em_web_history },
     { "/healthz", "Whether the daemon itself is well", health },
 };
 enum { PAGES = sizeof pages / sizeof *pages };

@@ -26,4 +26,9 @@ void em_web_page(const struct em_web_source *source, const struct em_web_request
 /* A page that says no, as JSON: {"schema_version":1,"error":text}. */
 void em_web_refuse(struct em_web_page *page, int status, const char *text);
 
+/* The value of one parameter of the query, decoded; false when it is not there. Too long a value is cut, and then refused by its reader. */
+bool em_web_parameter(const char *query, const char *name, char *value, size_t size);
+
+#define EM_WEB_JSON "application/json; charset=utf-8"
+
 #endif

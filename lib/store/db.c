@@ -51,12 +51,25 @@ static const char schema[] =
     " tcp_retransmits INTEGER NOT NULL, PRIMARY KEY(edge, item, address)) WITHOUT ROWID;";
 
 /* What each version of the schema adds to the one before; a new database gets them all. A statement is never changed once it was released.
- * 2: finding: each time that a finding was raised; ended_us 0 = it still is. */
+ * 2: finding: each time that a finding was raised; ended_us 0 = it still is.
+ * 3: history: calls in each slot of each series. path, path_history: the same for probes; rank orders verdicts, n_.. is how many probes
+ * had that phase. place is the resolution and the place in its ring. */
 static const char *const upgrades[] = {
     "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
     " raised_us INTEGER NOT NULL, seen_us INTEGER NOT NULL, ended_us INTEGER NOT NULL);"
     "CREATE INDEX finding_number ON finding(number, ended_us);",
+    "CREATE TABLE history(series INTEGER NOT NULL, place INTEGER NOT NULL, slot INTEGER NOT NULL, "
+    "calls INTEGER NOT NULL, PRIMARY KEY(series, place)) WITHOUT ROWID; CREATE TABLE path(id INTEGER "
+    "PRIMARY KEY, edge INTEGER NOT NULL, item INTEGER NOT NULL, address INTEGER NOT NULL, seen_us "
+    "INTEGER NOT NULL, UNIQUE(edge, item, address)); CREATE TABLE path_history(path INTEGER NOT "
+    "NULL, place INTEGER NOT NULL, slot INTEGER NOT NULL, rank INTEGER NOT NULL, probes INTEGER NOT "
+    "NULL, failed_probes INTEGER NOT NULL, stun_retransmits INTEGER NOT NULL, tcp_retransmits "
+    "INTEGER NOT NULL, rtt_us INTEGER NOT NULL, n_rtt INTEGER NOT NULL, resolve_us INTEGER NOT NULL, "
+    "n_resolve INTEGER NOT NULL, connect_us INTEGER NOT NULL, n_connect INTEGER NOT NULL, tls_us "
+    "INTEGER NOT NULL, n_tls INTEGER NOT NULL, stun_us INTEGER NOT NULL, n_stun INTEGER NOT NULL, "
+    "allocate_us INTEGER NOT NULL, n_allocate INTEGER NOT NULL, relay_us INTEGER NOT NULL, n_relay "
+    "INTEGER NOT NULL, PRIMARY KEY(path, place)) WITHOUT ROWID;",
 };
 _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
 
@@ -125,6 +138,41 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_FINDINGS] =
         "SELECT number, kind, severity, raised_us, seen_us, ended_us, edge, path, text FROM finding"
         " WHERE ended_us > 0 ORDER BY id DESC LIMIT ?1",
+    [EM_SQL_HISTORY] = "SELECT slot, calls FROM history WHERE series = ?1 AND place BETWEEN ?2 AND ?3",
+    [EM_SQL_HISTORY_ADD] =
+        "INSERT INTO history VALUES(?1, ?2, ?3, ?4) ON CONFLICT(series, place) DO UPDATE SET slot = "
+        "excluded.slot, calls = excluded.calls + CASE WHEN slot = excluded.slot THEN calls ELSE 0 END",
+    [EM_SQL_PATHS] = "SELECT id, edge, item, address, seen_us FROM path ORDER BY edge, item, address",
+    [EM_SQL_PATH_NEW] = "INSERT INTO path(edge, item, address, seen_us) VALUES(?1, ?2, ?3, ?4)",
+    [EM_SQL_PATH_SEEN] = "UPDATE path SET seen_us = ?2 WHERE id = ?1",
+    [EM_SQL_PATH_DROP] = "DELETE FROM path WHERE id = ?1",
+    [EM_SQL_PATH_SLOTS] =
+        "SELECT slot, rank, probes, failed_probes, stun_retransmits, tcp_retransmits, rtt_us, n_rtt, "
+        "resolve_us, n_resolve, connect_us, n_connect, tls_us, n_tls, stun_us, n_stun, allocate_us, "
+        "n_allocate, relay_us, n_relay FROM path_history WHERE path = ?1 AND place BETWEEN ?2 AND ?3",
+    [EM_SQL_PATH_ADD] =
+        "INSERT INTO path_history VALUES(?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+        "?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(path, place) DO UPDATE SET slot = excluded.slot, "
+        "rank = CASE WHEN slot = excluded.slot THEN max(rank, excluded.rank) ELSE excluded.rank END, "
+        "probes = excluded.probes + CASE WHEN slot = excluded.slot THEN probes ELSE 0 END, failed_probes "
+        "= excluded.failed_probes + CASE WHEN slot = excluded.slot THEN failed_probes ELSE 0 END, "
+        "stun_retransmits = excluded.stun_retransmits + CASE WHEN slot = excluded.slot THEN "
+        "stun_retransmits ELSE 0 END, tcp_retransmits = excluded.tcp_retransmits + CASE WHEN slot = "
+        "excluded.slot THEN tcp_retransmits ELSE 0 END, rtt_us = excluded.rtt_us + CASE WHEN slot = "
+        "excluded.slot THEN rtt_us ELSE 0 END, n_rtt = excluded.n_rtt + CASE WHEN slot = excluded.slot "
+        "THEN n_rtt ELSE 0 END, resolve_us = excluded.resolve_us + CASE WHEN slot = excluded.slot THEN "
+        "resolve_us ELSE 0 END, n_resolve = excluded.n_resolve + CASE WHEN slot = excluded.slot THEN "
+        "n_resolve ELSE 0 END, connect_us = excluded.connect_us + CASE WHEN slot = excluded.slot THEN "
+        "connect_us ELSE 0 END, n_connect = excluded.n_connect + CASE WHEN slot = excluded.slot THEN "
+        "n_connect ELSE 0 END, tls_us = excluded.tls_us + CASE WHEN slot = excluded.slot THEN tls_us "
+        "ELSE 0 END, n_tls = excluded.n_tls + CASE WHEN slot = excluded.slot THEN n_tls ELSE 0 END, "
+        "stun_us = excluded.stun_us + CASE WHEN slot = excluded.slot THEN stun_us ELSE 0 END, n_stun = "
+        "excluded.n_stun + CASE WHEN slot = excluded.slot THEN n_stun ELSE 0 END, allocate_us = "
+        "excluded.allocate_us + CASE WHEN slot = excluded.slot THEN allocate_us ELSE 0 END, n_allocate = "
+        "excluded.n_allocate + CASE WHEN slot = excluded.slot THEN n_allocate ELSE 0 END, relay_us = "
+        "excluded.relay_us + CASE WHEN slot = excluded.slot THEN relay_us ELSE 0 END, n_relay = "
+        "excluded.n_relay + CASE WHEN slot = excluded.slot THEN n_relay ELSE 0 END",
+    [EM_SQL_PATH_SLOTS_DROP] = "DELETE FROM path_history WHERE path = ?1",
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */

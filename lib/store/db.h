@@ -53,12 +53,21 @@ enum em_sql {
     EM_SQL_FINDINGS_SETTLE,
     EM_SQL_FINDINGS_DROP,
     EM_SQL_FINDINGS,
+    EM_SQL_HISTORY,
+    EM_SQL_HISTORY_ADD,
+    EM_SQL_PATHS,
+    EM_SQL_PATH_NEW,
+    EM_SQL_PATH_SEEN,
+    EM_SQL_PATH_DROP,
+    EM_SQL_PATH_SLOTS,
+    EM_SQL_PATH_ADD,
+    EM_SQL_PATH_SLOTS_DROP,
     EM_SQL_COUNT
 };
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 2,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 3,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

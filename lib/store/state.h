@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "store/db.h"
+#include "store/history_state.h"
 #include "store/store.h"
 
 enum {
@@ -67,6 +68,7 @@ struct em_store {
     int64_t dropped_minute;                              /* older ones were removed from the database */
     struct em_store_check *check;                        /* hash table, open addressing */
     size_t checks_n, checks_room, checks_dirty;
+    struct em_history history;
 };
 
 /* A statement of a transaction failed: its commit must not happen. Returns err. */

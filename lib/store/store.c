@@ -23,13 +23,14 @@ int em_store_open(const char *path, const struct em_clock *clock, struct em_stor
     if ((err = em_db_open(&s->db, path, em_wall_us(clock), why)) != 0)
         goto fail;
     if ((err = em_store_numbers_load(s, why)) != 0 || (err = em_store_recent_load(s, why)) != 0 ||
-        (err = em_store_checks_load(s, why)) != 0) {
+        (err = em_store_checks_load(s, why)) != 0 || (err = em_history_load(s, why)) != 0) {
         em_db_close(&s->db);
         goto fail;
     }
     *store = s;
     return 0;
 fail:
+    em_history_free(&s->history);
     free(s->check);
     free(s);
     return err;
@@ -38,13 +39,16 @@ fail:
 void em_store_close(struct em_store *s)
 {
     struct em_why why;
+    int err = 0;
 
     if (!s)
         return;
     em_store_rollback(s);
-    if (s->checks_dirty && (em_store_begin(s, &why) != 0 || em_store_commit(s, &why) != 0))
-        em_log_warning("the last totals of checks were not written: %s", why.text);
+    while ((s->checks_dirty || s->history.waiting_n > 0) && err == 0)
+        if ((err = em_store_begin(s, &why)) != 0 || (err = em_store_commit(s, &why)) != 0)
+            em_log_warning("the last totals of checks were not written: %s", why.text);
     em_db_close(&s->db);
+    em_history_free(&s->history);
     free(s->check);
     free(s);
 }
@@ -87,7 +91,8 @@ int em_store_commit(struct em_store *s, struct em_why *why)
         return em_fail(why, EM_ERR_INPUT, "database %s: no transaction is open", s->db.path);
     if (s->spoilt)
         err = em_fail(why, EM_ERR_SYSTEM, "database %s: the transaction failed before", s->db.path);
-    if (err == 0 && (err = em_store_numbers_save(s, why)) == 0 && (err = em_store_checks_save(s, why)) == 0)
+    if (err == 0 && (err = em_store_numbers_save(s, why)) == 0 && (err = em_store_checks_save(s, why)) == 0 &&
+        (err = em_history_save(s, why)) == 0)
         err = em_db_run(&s->db, EM_SQL_COMMIT, NULL, 0, why);
     if (err != 0) {
         em_store_rollback(s);
@@ -98,6 +103,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
     em_store_numbers_copy(&s->now, &s->next);
     em_store_ring_move(&s->recent, &s->added);
     em_store_checks_saved(s);
+    em_history_committed(s);
     return 0;
 }
 
@@ -112,6 +118,7 @@ void em_store_rollback(struct em_store *s)
     for (size_t i = s->now.sources_n; i < s->next.sources_n; i++)
         s->source_name[i][0] = '\0'; /* the place may become another source's */
     em_store_numbers_copy(&s->next, &s->now);
+    em_history_rolled_back(s);
     s->added.written = 0;
 }
 
@@ -230,6 +237,26 @@ static void add(struct em_store_numbers *n, struct em_store_source *source, cons
             em_store_numbers_event(n, at_us, e);
 }
 
+/* The same into the history; a moment of time has a place of its own there. */
+static int add_history(struct em_store *s, const struct em_report *r, const struct em_count_delta *d,
+                       int64_t at_us, int64_t now_us, struct em_why *why)
+{
+    const bool event[EM_STORE_EVENTS] = { d->media_failure, d->code_23, d->tcp_nat_check,
+                                          d->code_23_tcp_nat };
+    int err = d->code ? em_history_count(s, EM_HISTORY_CODE, r->code, at_us, now_us, why) : 0;
+
+    for (uint32_t e = 0; e < EM_STORE_EVENTS && err == 0; e++)
+        if (event[e])
+            err = em_history_count(s, EM_HISTORY_EVENT, e, at_us, now_us, why);
+    for (uint32_t bit = 0; bit < EM_ICE_BITS && err == 0; bit++)
+        if (d->ice >> bit & 1)
+            err = em_history_count(s, EM_HISTORY_ICE, bit, at_us, now_us, why);
+    for (uint32_t m = 0; m < EM_MEDIA_COUNT && err == 0; m++)
+        if (d->media >> m & 1)
+            err = em_history_count(s, EM_HISTORY_MEDIA, m, at_us, now_us, why);
+    return err;
+}
+
 /* A report of a call: finds out what of it is new. */
 static int keyed(struct em_store *s, struct em_store_source *source, const struct em_report *r,
                  const char *file, int64_t now_us, int64_t at_us, struct em_count_delta *d,
@@ -283,6 +310,8 @@ int em_store_report(struct em_store *s, uint32_t source, const struct em_report 
     else if ((err = keyed(s, from, r, file, now_us, at_us, &d, why)) < 0)
         return em_store_spoil(s, err);
     add(&s->next, from, r, &d, at_us);
+    if ((err = add_history(s, r, &d, at_us, now_us, why)) < 0)
+        return em_store_spoil(s, err);
     from->report_us = (uint64_t)now_us;
     return 0;
 }

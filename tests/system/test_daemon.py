@@ -95,6 +95,18 @@ def test_status_and_metrics_over_both_faces():
             code, headers, text = daemon.get("/api/v1/failures?limit=2", "web")
             rows = json.loads(text)["failures"]
             assert [r["call_id"] for r in rows] == ["four", "two"] and rows[0]["ice_warnings"] == "0x8000100", rows
+            h = json.loads(daemon.get("/api/v1/history?range=1h", "web")[2])
+            assert (h["step"], h["slots"], h["truncated"]) == (60, 60, False) and h["start"] + 60 * 60 > time.time() - 60, h
+            events = ("media_failures", "code_23", "tcp_nat_check", "code_23_tcp_nat")
+            assert [(x["series"], sum(x["values"])) for x in h["series"]] == [(e, got[e]) for e in events], (h["series"], got)
+            h = json.loads(daemon.get("/api/v1/history?series=codes,media,ice_warnings&range=60d")[2])
+            assert sum(sum(x["values"]) for x in h["series"] if x["series"] == "codes") == 4, h["series"]
+            assert all(len(x["values"]) == 720 for x in h["series"]), h["series"]
+            h = wait_for("probes in the history", lambda: [x for x in json.loads(
+                daemon.get("/api/v1/history?series=verdict,rtt_us&edge=%6fslo&check=stun")[2])["series"] if any(x["values"])])
+            assert [(x["series"], x["edge"], x["check"], x["address"]) for x in h] == [
+                ("verdict", "oslo", "stun", "127.0.0.1"), ("rtt_us", "oslo", "stun", "127.0.0.1")], h
+            assert {v for v in h[0]["values"] if v} == {"ok"} and all(v is None or v > 0 for v in h[1]["values"]), h
             assert len(json.loads(daemon.get("/api/v1/failures?since=1h")[2])["failures"]) == 3
             assert json.loads(daemon.get(f"/api/v1/failures?since={int(time.time()) + 60}")[2])["failures"] == []
             assert stat.S_IMODE(os.stat(daemon.control).st_mode) == 0o660
@@ -401,7 +413,10 @@ def test_http_rules():
         for over in ("control", "web"):
             for path, code in (("/", 200), ("/metrics", 200), ("/healthz", 200), ("/api/v1/status", 200), ("/api/v1/failures", 200),
                                ("/nothing", 404), ("/metrics/", 404), ("/../etc/passwd", 404), ("/%2e%2e/x", 404),
-                               ("/api/v1/failures?limit=1000", 200), ("/api/v1/failures?limit=1001", 400), ("/api/v1/failures?limit=0", 400), ("/api/v1/failures?since=x", 400)):
+                               ("/api/v1/failures?limit=1000", 200), ("/api/v1/failures?limit=1001", 400), ("/api/v1/failures?limit=0", 400), ("/api/v1/failures?since=x", 400),
+                               ("/api/v1/history", 200), ("/api/v1/history?range=2h", 400), ("/api/v1/history?series=x", 400),
+                               ("/api/v1/history?series=rtt_us", 400), ("/api/v1/history?series=rtt_us&edge=nobody", 200),
+                               ("/api/v1/history?series=" + "media," * 400, 400)):
                 got, headers, body = daemon.get(path, over)
                 assert got == code, (path, got, body)
                 assert headers["X-Content-Type-Options"] == "nosniff" and headers["Cache-Control"] == "no-store", headers

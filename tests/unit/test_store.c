@@ -12,6 +12,7 @@
 
 #include "evidence/ice.h"
 #include "harness.h"
+#include "store/history.h"
 #include "store/state.h"
 
 /* How long a snapshot may take; a sanitizer makes everything several times slower. */
@@ -558,12 +559,183 @@ START_TEST(an_older_schema_is_brought_up)
     struct em_finding_row one = finding(1);
     int64_t since = 0;
 
-    make_database("DROP TABLE finding; PRAGMA user_version = 1");
+    make_database("DROP TABLE finding; DROP TABLE history; DROP TABLE path; DROP TABLE path_history;"
+                  "PRAGMA user_version = 1");
     s = opened();
     ck_assert_uint_eq(code_calls(s, 23), 300);
     OK(em_store_finding_raised(s, &one, 1000, &since, &why));
     OK(em_store_finding_ended(s, 1, 2000, &why));
     ck_assert_uint_eq(ended_n(s), 1);
+    em_store_close(s);
+}
+END_TEST
+
+/* --- history -------------------------------------------------------------------------------------------------------- */
+
+/* Calls in the whole frame, and in its last slot. */
+static uint64_t history(struct em_store *s, enum em_history_kind kind, uint32_t id,
+                        enum em_history_range range, uint64_t *last)
+{
+    static uint64_t values[EM_HISTORY_SLOTS_MAX];
+    struct em_history_frame f = em_history_frame(range, moved.wall);
+    uint64_t sum = 0;
+
+    OK(em_store_history(s, kind, id, &f, values, &why));
+    for (uint32_t i = 0; i < f.n; i++)
+        sum += values[i];
+    *last = values[f.n - 1];
+    return sum;
+}
+
+static void put_one(struct em_store *s, int number, int64_t time_us)
+{
+    char call[32];
+
+    snprintf(call, sizeof call, "history-%d", number);
+    OK(em_store_begin(s, &why));
+    put(s, call, 23, 0x100, time_us);
+    OK(em_store_commit(s, &why));
+}
+
+#define MINUTE (60 * EM_US_PER_S)
+#define DAY (24 * 60 * MINUTE)
+
+/* Each resolution holds what its range is long, at the time of the failure, over a restart. */
+START_TEST(history_in_three_resolutions)
+{
+    static const int64_t ago[] = { 0, 30 * MINUTE, 12 * 60 * MINUTE, 3 * DAY, 30 * DAY, 70 * DAY };
+    static const uint64_t expected[EM_HISTORY_RANGES] = { 2, 3, 4, 5 };
+    struct em_store *s = opened();
+    uint64_t last;
+
+    for (int i = 0; i < 6; i++)
+        put_one(s, i, T0 - ago[i]);
+    for (int pass = 0; pass < 2; pass++) {
+        for (enum em_history_range r = 0; r < EM_HISTORY_RANGES; r++) {
+            ck_assert_uint_eq(history(s, EM_HISTORY_EVENT, 1, r, &last), expected[r]);
+            ck_assert_uint_ge(last, 1);
+            ck_assert_uint_eq(history(s, EM_HISTORY_CODE, 23, r, &last), expected[r]);
+            ck_assert_uint_eq(history(s, EM_HISTORY_ICE, 8, r, &last), expected[r]);
+            ck_assert_uint_eq(history(s, EM_HISTORY_MEDIA, EM_MEDIA_APPLICATION_SHARING - 1, r, &last),
+                              expected[r]);
+            ck_assert_uint_eq(history(s, EM_HISTORY_CODE, 24, r, &last), 0);
+        }
+        em_store_close(s);
+        s = opened();
+    }
+    ck_assert_uint_eq(totals(s).code_23, 6);
+    em_store_close(s);
+}
+END_TEST
+
+/* What was counted while the clock was wrong is where the clock said; the rest is as it was. */
+START_TEST(history_bears_clock_steps)
+{
+    static const int64_t steps[] = { DAY, -DAY, 400 * DAY, -400 * DAY, -40 * DAY, 40 * DAY };
+    struct em_store *s = opened();
+    uint64_t last;
+    int n = 0;
+
+    for (; n < 10; n++)
+        put_one(s, n, T0 - (n + 1) * MINUTE);
+    for (size_t i = 0; i < 6; i++) {
+        moved.wall += steps[i];
+        put_one(s, n++, 0);
+        (void)history(s, EM_HISTORY_EVENT, 1, EM_HISTORY_24H, &last);
+        ck_assert_uint_ge(last, 1);
+    }
+    ck_assert_int_eq(moved.wall, T0);
+    /* Whole days are the worst that can be: the wrong times share the place of the right one in the finest ring, which has the last call
+     * alone; the ten are untouched, and the coarse ring has other places for all but those of its own length. */
+    ck_assert_uint_eq(history(s, EM_HISTORY_EVENT, 1, EM_HISTORY_24H, &last), 11);
+    ck_assert_uint_eq(last, 1);
+    em_store_close(s);
+}
+END_TEST
+
+START_TEST(history_of_a_rollback_is_gone)
+{
+    struct em_store *s = opened();
+    uint64_t last;
+
+    OK(em_store_begin(s, &why));
+    for (int i = 0; i < 4000; i++) { /* more than is kept in memory */
+        char call[32];
+
+        snprintf(call, sizeof call, "spread-%d", i);
+        put(s, call, 23, 0x100, T0 - i * 10 * MINUTE);
+    }
+    em_store_rollback(s);
+    ck_assert_uint_eq(history(s, EM_HISTORY_EVENT, 1, EM_HISTORY_60D, &last), 0);
+    put_one(s, 1, 0);
+    ck_assert_uint_eq(history(s, EM_HISTORY_EVENT, 1, EM_HISTORY_60D, &last), 1);
+    em_store_close(s);
+}
+END_TEST
+
+static struct em_history_probe newest(struct em_store *s, enum em_history_range range)
+{
+    static struct em_history_probe slots[EM_HISTORY_SLOTS_MAX];
+    struct em_history_frame f = em_history_frame(range, moved.wall);
+
+    OK(em_store_path_history(s, 1, 2, 3, &f, slots, &why));
+    return slots[f.n - 1];
+}
+
+/* The worst verdict, sums, and means of the phases that happened; a ring that comes round begins anew. */
+START_TEST(history_of_probes)
+{
+    const struct em_history_probe good = { .verdict = EM_VERDICT_OK, .us = { 1000, 0, 400 } };
+    const struct em_history_probe bad = {
+        .verdict = EM_VERDICT_FILTERED, .us = { 0, 0, 600 }, .failed_probes = 1, .tcp_retransmits = 2
+    };
+    struct em_store *s = opened();
+    struct em_history_probe p;
+
+    em_store_probe(s, 1, 2, 3, &good);
+    em_store_probe(s, 1, 2, 3, &bad);
+    em_store_probe(s, 1, 2, 3, &good);
+    ck_assert_uint_eq(newest(s, EM_HISTORY_24H).probes, 0); /* no commit yet */
+    em_store_close(s);
+    s = opened();
+    for (enum em_history_range r = 0; r < EM_HISTORY_RANGES; r++) {
+        p = newest(s, r);
+        ck_assert_uint_eq(p.verdict, EM_VERDICT_FILTERED);
+        ck_assert_uint_eq(p.probes, 3);
+        ck_assert_uint_eq(p.failed_probes, 1);
+        ck_assert_uint_eq(p.tcp_retransmits, 2);
+        ck_assert_uint_eq(p.us[EM_HISTORY_RTT], 1000);
+        ck_assert_uint_eq(p.us[EM_HISTORY_CONNECT], 466);
+        ck_assert_uint_eq(p.us[EM_HISTORY_TLS], 0);
+    }
+    moved.wall += DAY; /* the same place of the finest ring */
+    ck_assert_uint_eq(newest(s, EM_HISTORY_24H).probes, 0);
+    em_store_probe(s, 1, 2, 3, &good);
+    OK(em_store_begin(s, &why));
+    OK(em_store_commit(s, &why));
+    p = newest(s, EM_HISTORY_24H);
+    ck_assert_uint_eq(p.probes, 1);
+    ck_assert_uint_eq(p.verdict, EM_VERDICT_OK);
+    em_store_close(s);
+}
+END_TEST
+
+/* At the maximum of paths a new one takes the place of one that was not seen for 60 days, or has no history. */
+START_TEST(history_has_so_many_paths)
+{
+    const struct em_history_probe good = { .verdict = EM_VERDICT_OK };
+    struct em_store *s = opened();
+
+    for (uint32_t i = 0; i <= EM_HISTORY_PATHS_MAX; i++)
+        em_store_probe(s, i == EM_HISTORY_PATHS_MAX ? 1 : 7, i == EM_HISTORY_PATHS_MAX ? 2 : i, 3, &good);
+    em_store_close(s);
+    s = opened();
+    ck_assert_uint_eq(newest(s, EM_HISTORY_24H).probes, 0);
+    moved.wall += 61 * DAY;
+    em_store_probe(s, 1, 2, 3, &good);
+    OK(em_store_begin(s, &why));
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(newest(s, EM_HISTORY_24H).probes, 1);
     em_store_close(s);
 }
 END_TEST
@@ -853,6 +1025,11 @@ int main(void)
     tcase_add_test(t, totals_of_checks_are_written_with_the_next_commit);
     tcase_add_test(t, findings_keep_their_beginning_over_restarts);
     tcase_add_test(t, an_older_schema_is_brought_up);
+    tcase_add_test(t, history_in_three_resolutions);
+    tcase_add_test(t, history_bears_clock_steps);
+    tcase_add_test(t, history_of_a_rollback_is_gone);
+    tcase_add_test(t, history_of_probes);
+    tcase_add_test(t, history_has_so_many_paths);
     tcase_add_loop_test(t, a_database_that_cannot_be_used_is_refused_and_left_alone, 0,
                         (int)(sizeof damages / sizeof *damages));
     tcase_add_test(t, a_missing_directory_has_its_sentence);
