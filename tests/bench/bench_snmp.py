@@ -41,11 +41,11 @@ MANAGER_CPU, AGENT_CPU = cpus()
 class Side:
     """An snmpd and one subagent, pinned to the agents' CPU."""
 
-    def __init__(self, program, *publish):
+    def __init__(self, program, *publish, words=()):
         self.holder = tempfile.TemporaryDirectory(prefix="edgemedia-bench-")
         self.snmpd = Snmpd(self.holder.name)
         self.snmpd.start()
-        self.agent = subprocess.Popen([program, self.snmpd.agentx, str(ROWS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.agent = subprocess.Popen([program, self.snmpd.agentx, str(ROWS), *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.DEVNULL, text=True, bufsize=1)
         self.agent.stdout.readline()
         for pid in (self.snmpd.process.pid, self.agent.pid):
@@ -136,6 +136,12 @@ def main():
             container, mine = walk(ours, theirs, bulk)
             targets.ratio(f"walk of {ROWS} rows, {name}: table_container {container:.1f} us a cell, ours {mine:.1f} us", mine, container, 1)
         print(f"RSS with {ROWS} rows in every table that holds so many: {ours.rss_kib()} KiB")
+        alike = Side(f"{BUILD}/tests/system/snmp_demo", "publish", words=("checks",))
+        try:
+            targets.ratio(f"RSS with {ROWS} rows of checks only: {alike.rss_kib()} KiB, table_container {theirs.rss_kib()} KiB", alike.rss_kib(),
+                          theirs.rss_kib(), 1)
+        finally:
+            alike.close()
     finally:
         ours.close()
         theirs.close()

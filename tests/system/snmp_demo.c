@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The SNMP thread on a made-up snapshot, for tests and the bench: every table filled, every kind of value.
  *
- *     snmp_demo AGENTX-ADDRESS ROWS [ordinary]     ROWS for each table, cut to its maximum; ordinary: through net-snmp's inner agent
+ *     snmp_demo AGENTX-ADDRESS ROWS [ordinary|checks]     ROWS for each table, cut to its maximum; ordinary: through net-snmp's inner agent;
+ *                                                         checks: in the table of checks only
  *
  * Prints "ready", then obeys lines on standard input, one line of answer each:
  *     publish       a new snapshot with other values     -> "published SERIAL"
@@ -90,10 +91,28 @@ static void dump(const struct em_snapshot *s, const char *path)
     printf("dumped %zu\n", cells);
 }
 
+static bool checks_only;
+
+static struct em_snapshot *cut(struct em_snapshot *all)
+{
+    const size_t counts[EM_T_COUNT] = { [EM_T_CHECK] = all->t[EM_T_CHECK].n };
+    struct em_snapshot *s = em_snapshot_new(counts);
+
+    if (!s)
+        abort();
+    memcpy(s->t[EM_T_CHECK].rows, all->t[EM_T_CHECK].rows,
+           s->t[EM_T_CHECK].n * em_catalogue[EM_T_CHECK].row_size);
+    em_snapshot_finish(s);
+    em_snapshot_unref(all);
+    return s;
+}
+
 static void publish(struct em_snapshot **shown, size_t rows, uint64_t serial)
 {
     em_snapshot_unref(*shown);
     *shown = em_made_up(rows, serial);
+    if (checks_only)
+        *shown = cut(*shown);
     em_snapshot_unref(em_mailbox_put(&mailbox, em_snapshot_ref(*shown)));
 }
 
@@ -133,9 +152,10 @@ int main(int argc, char **argv)
     char line[1024];
     size_t rows;
 
-    if (argc != 3 && (argc != 4 || strcmp(argv[3], "ordinary") != 0))
+    if (argc != 3 && (argc != 4 || (strcmp(argv[3], "ordinary") != 0 && strcmp(argv[3], "checks") != 0)))
         return 2;
-    em_snmp_direct = argc == 3;
+    checks_only = argc == 4 && strcmp(argv[3], "checks") == 0;
+    em_snmp_direct = argc == 3 || checks_only;
     rows = strtoul(argv[2], NULL, 10);
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (em_snmp_start(argv[1], &mailbox, NULL, &snmp, &why) != 0) {
