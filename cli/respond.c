@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/loop.h"
 #include "net/bulk.h"
@@ -37,6 +38,19 @@ static const struct em_opt_program program = {
     .notes = "Prints a line that begins with \"listening\" when ready; SIGINT ends it.\n\n"
              "  edgemedia respond 192.0.2.1 50000-50019\n",
 };
+
+/* Descriptors for every port, and as many clients as there may be: the limit that is a habit is raised by whoever may. If that fails, listening says
+ * which port found none. */
+static void make_room(const struct em_respond_conf *c)
+{
+    rlim_t ports = 1u + c->ports.last - c->ports.first;
+    rlim_t wanted = ports * (rlim_t)(c->udp + c->tcp) + EM_RESPOND_CLIENTS_MAX + EM_BULK_SPARE_DESCRIPTORS;
+    struct rlimit limit, more = { wanted, wanted };
+
+    em_bulk_more_room();
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < wanted)
+        (void)setrlimit(RLIMIT_NOFILE, &more);
+}
 
 static void announce(const struct em_respond_conf *c)
 {
@@ -99,7 +113,7 @@ static int respond(int argc, char **argv)
     c.rate = conf.rate;
     c.udp = conf.udp || !conf.tcp;
     c.tcp = conf.tcp || !conf.udp;
-    em_bulk_more_room();
+    make_room(&c);
     status = serve(&c);
     explicit_bzero(key, sizeof key);
     return status;
