@@ -4,7 +4,7 @@ _edgemedia() {
     local cur prev words cword split options files
     _init_completion -s || return
     if [[ $cword == 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor --help --version' -- "$cur")
         return
     fi
     case ${words[1]} in
@@ -13,8 +13,8 @@ _edgemedia() {
         files='--no-such-option'
         ;;
     scan)
-        options='--json --failures --jobs= --since= --until= --help --version'
-        files='--no-such-option'
+        options='--json --failures --jobs= --since= --until= --report= --help --version'
+        files='--report'
         ;;
     probe)
         options='--json --timeout= --user= --password-file= --secret-file= --ca-file= --insecure --issuer= --name-server= --relay-ports= --source-port= --help --version'
@@ -47,6 +47,10 @@ _edgemedia() {
     explain)
         options='--json --socket= --help --version'
         files='--socket'
+        ;;
+    doctor)
+        options='--agent= --community= --config= --json --mib-dir= --snmp-conf= --snmpd-conf= --socket= --timeout= --user= --help --version'
+        files='--config|--snmp-conf|--snmpd-conf|--socket'
         ;;
     *) return ;;
     esac
