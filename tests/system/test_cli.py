@@ -394,8 +394,9 @@ def test_scan_shows_progress_on_a_terminal_only():
             to.flush()
             time.sleep(0.02)
 
-    said = with_terminal([CLI, "scan", "-"], slowly)[1]
-    assert re.search(r"\r\x1b\[K[\d.]+ [KM]iB  [\d.]+ [KMG]?i?B/s", said), repr(said[:300])
+    for jobs in ("1", "2"):
+        said = with_terminal([CLI, "scan", "--jobs", jobs, "-", f"{SRC}/demo/sample.log"], slowly)[1]
+        assert re.search(r"\r\x1b\[K[\d.]+ [KM]iB  [\d.]+ [KMG]?i?B/s", said), repr(said[:300])
     process = subprocess.Popen([CLI, "scan", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     slowly(process.stdin)
     _, err = process.communicate()
