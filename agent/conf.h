@@ -54,6 +54,8 @@ struct em_conf {
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
         agentx_address[EM_URI_MAX];     /* "" = off (not database) */
     char name_servers[EM_URI_MAX];      /* "" = those of the system */
+    int64_t retention_us;               /* calls that were not seen for so long are forgotten */
+    uint32_t database_mib;              /* largest size of the database */
     uint32_t concurrent_probes;         /* default 64 */
     uint32_t notification_rate;         /* SNMP notifications in a minute, at most; 0: none */
     int64_t notification_delay_us;      /* what does not last so long is no event */

@@ -16,6 +16,10 @@
 static const struct em_conf_row root_rows[] = {
     OPTION("database", ABSOLUTE, em_conf, database, .initial = EM_LOCALSTATEDIR "/lib/edgemedia/edgemedia.db",
            .help = "Where calls, counters and read positions are kept."),
+    OPTION("retention", DURATION, em_conf, retention_us, .initial = "60d", .min = 86400, .max = 315360000,
+           .help = "Calls that were not seen for this time are forgotten; counters stay."),
+    OPTION("database_size", UINT, em_conf, database_mib, .initial = "4096", .min = 64, .max = 1048576,
+           .help = "MiB of the database, at most: beyond it the oldest calls are forgotten."),
     OPTION("web_listen", TEXT, em_conf, web_listen, .initial = "127.0.0.1:9823",
            .help = "Address and port of the web endpoint; empty: none."),
     OPTION("control_socket", TEXT, em_conf, control_socket, .initial = "/run/edgemedia/control",

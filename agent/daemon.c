@@ -25,7 +25,7 @@
 #include "agent/web.h"
 #include "base/log.h"
 
-enum { EXIT_ERROR = 2, SAVE_S = 5, SNMP_STOP_MS = 2000 };
+enum { EXIT_ERROR = 2, SAVE_S = 5, TRIM_AGAIN_US = 50000, SNMP_STOP_MS = 2000 };
 
 struct options {
     bool foreground, test_config;
@@ -207,16 +207,22 @@ static void save(void *arg)
 {
     struct daemon *d = arg;
     struct em_why why = { "" };
+    int64_t wait_us = SAVE_S * EM_US_PER_S;
+    bool more = false;
     int err = em_store_begin(d->store, &why);
 
-    if (err == 0)
+    if (err == 0 && (err = em_store_trim(d->store, &more, &why)) == 0)
         err = em_store_commit(d->store, &why);
+    else
+        em_store_rollback(d->store);
+    if (err == 0 && more)
+        wait_us = TRIM_AGAIN_US;
     if (err < 0 && !d->store_failure[0])
         em_log_error("%s", why.text);
     else if (err == 0 && d->store_failure[0])
         em_log_info("the database can be written again");
     slice_copy(slice_of(err < 0 ? why.text : ""), d->store_failure, sizeof d->store_failure);
-    em_timer_at(d->save, em_mono_us(em_net_clock(d->net)) + SAVE_S * EM_US_PER_S);
+    em_timer_at(d->save, em_mono_us(em_net_clock(d->net)) + wait_us);
 }
 
 static void tell_status(const struct daemon *d)
@@ -378,6 +384,8 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
         tell_restart(d, conf);
     em_conf_free(d->conf);
     d->conf = conf;
+    em_store_limit(d->store, &(struct em_store_limits) { conf->retention_us,
+                                                         (int64_t)conf->database_mib * 1024 * 1024 });
     limit_notices(d);
     em_conf_forget_blocks(conf);
     return 0;

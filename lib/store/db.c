@@ -173,6 +173,16 @@ static const char *const statements[EM_SQL_COUNT] = {
         "excluded.relay_us + CASE WHEN slot = excluded.slot THEN relay_us ELSE 0 END, n_relay = "
         "excluded.n_relay + CASE WHEN slot = excluded.slot THEN n_relay ELSE 0 END",
     [EM_SQL_PATH_SLOTS_DROP] = "DELETE FROM path_history WHERE path = ?1",
+    [EM_SQL_PAGES] = "PRAGMA page_count",
+    [EM_SQL_PAGES_FREE] = "PRAGMA freelist_count",
+    [EM_SQL_PAGE_SIZE] = "PRAGMA page_size",
+    [EM_SQL_VACUUM] = "PRAGMA incremental_vacuum(200)",
+    [EM_SQL_TRIM_CALLS] = "SELECT id, seen_us FROM call ORDER BY id LIMIT ?1",
+    [EM_SQL_TRIM_REPORTS] = "DELETE FROM report WHERE (call, key) IN"
+                            " (SELECT call, key FROM report WHERE call <= ?1 ORDER BY call, key LIMIT ?2)",
+    [EM_SQL_TRIM_FAILURES] =
+        "DELETE FROM failure WHERE id IN (SELECT id FROM failure WHERE call <= ?1 ORDER BY call LIMIT ?2)",
+    [EM_SQL_TRIM_DROP] = "DELETE FROM call WHERE id <= ?1",
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */
@@ -422,7 +432,9 @@ static int fill_new(struct em_db *db, const char *file, int64_t now_us, struct e
                    "INSERT INTO meta VALUES('discontinuity_us', %lld);"
                    "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
                    (long long)now_us, EM_DB_APPLICATION, EM_DB_VERSION);
-    if ((err = exec(db, "BEGIN", why)) == 0 && (err = exec(db, schema, why)) == 0 &&
+    /* Before the first table: later it would need the whole file to be written again. */
+    if ((err = exec(db, "PRAGMA auto_vacuum = INCREMENTAL", why)) == 0 &&
+        (err = exec(db, "BEGIN", why)) == 0 && (err = exec(db, schema, why)) == 0 &&
         (err = upgrade(db, 1, why)) == 0)
         err = exec(db, sql, why);
     return err;

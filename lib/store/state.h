@@ -69,6 +69,7 @@ struct em_store {
     struct em_store_check *check;                        /* hash table, open addressing */
     size_t checks_n, checks_room, checks_dirty;
     struct em_history history;
+    struct em_store_limits limits;
 };
 
 /* A statement of a transaction failed: its commit must not happen. Returns err. */

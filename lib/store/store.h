@@ -35,6 +35,15 @@ void em_store_rollback(struct em_store *s);
 int em_store_report(struct em_store *s, uint32_t source, const struct em_report *r, const char *file,
                     struct em_why *why) EM_MUST_CHECK;
 
+/* What is kept: calls that were not seen for keep_us go, and the oldest ones while the database is larger than size_max bytes; 0: no limit.
+ * Counters, positions, numbers and the history stay. em_store_trim removes some of them, in a transaction, in a few milliseconds; *more:
+ * there were any, so call it again soon. A removed call that is read again counts again. */
+struct em_store_limits {
+    int64_t keep_us, size_max;
+};
+void em_store_limit(struct em_store *s, const struct em_store_limits *limits);
+int em_store_trim(struct em_store *s, bool *more, struct em_why *why) EM_MUST_CHECK;
+
 /* In a transaction: bytes, messages, malformed that were read besides. A function that fails in a transaction spoils it: the
  * commit fails, too, and rolls back. */
 int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,

@@ -740,6 +740,128 @@ START_TEST(history_has_so_many_paths)
 }
 END_TEST
 
+/* --- retention ------------------------------------------------------------------------------------------------------ */
+
+static int64_t rows_of(struct em_store *s, const char *table)
+{
+    char sql[64];
+    sqlite3_stmt *st;
+    int64_t n;
+
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", table);
+    ck_assert_int_eq(sqlite3_prepare_v2(s->db.sqlite, sql, -1, &st, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(st), SQLITE_ROW);
+    n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return n;
+}
+
+/* Trims until nothing is left to be done, and counts the steps. */
+static int trim_all(struct em_store *s)
+{
+    bool more = true;
+    int steps = 0;
+
+    for (; more; steps++) {
+        OK(em_store_begin(s, &why));
+        OK(em_store_trim(s, &more, &why));
+        OK(em_store_commit(s, &why));
+        ck_assert_int_lt(steps, 1000);
+    }
+    return steps;
+}
+
+static void put_many(struct em_store *s, const char *prefix, int n)
+{
+    OK(em_store_begin(s, &why));
+    for (int i = 0; i < n; i++) {
+        char call[64];
+
+        snprintf(call, sizeof call, "%s-%d", prefix, i);
+        put(s, call, 23, 0x100, 0);
+    }
+    OK(em_store_commit(s, &why));
+}
+
+/* Old calls go in steps, with all that hangs on them; counters and the history stay, over a restart, too. */
+START_TEST(old_calls_are_forgotten)
+{
+    struct em_store *s = opened();
+    uint64_t last;
+
+    em_store_limit(s, &(struct em_store_limits) { 60 * DAY, 0 });
+    put_many(s, "old", 1700);
+    moved.wall += 50 * DAY;
+    put_many(s, "new", 10);
+    ck_assert_int_eq(trim_all(s), 1);
+    ck_assert_int_eq(rows_of(s, "call"), 1710);
+    moved.wall += 11 * DAY;
+    ck_assert_int_eq(trim_all(s), 5); /* 500 in each, and one that finds none */
+    ck_assert_int_eq(rows_of(s, "call"), 10);
+    ck_assert_int_eq(rows_of(s, "report"), 10);
+    ck_assert_int_eq(rows_of(s, "failure"), 10);
+    em_store_close(s);
+    s = opened();
+    ck_assert_uint_eq(totals(s).code_23, 1710);
+    ck_assert_uint_eq(code_calls(s, 23), 1710);
+    ck_assert_uint_eq(history(s, EM_HISTORY_EVENT, 1, EM_HISTORY_60D, &last), 10);
+    put_many(s, "new", 10); /* those that are still known do not count again */
+    ck_assert_uint_eq(totals(s).code_23, 1710);
+    em_store_close(s);
+}
+END_TEST
+
+/* One call with more reports than a step removes goes in several. */
+START_TEST(a_call_of_many_reports_is_forgotten_in_steps)
+{
+    struct em_store *s = opened();
+
+    em_store_limit(s, &(struct em_store_limits) { DAY, 0 });
+    OK(em_store_begin(s, &why));
+    for (uint32_t i = 0; i < 5000; i++)
+        put(s, "one", 100 + i, i, 0);
+    OK(em_store_commit(s, &why));
+    moved.wall += 2 * DAY;
+    ck_assert_int_eq(trim_all(s), 4);
+    ck_assert_int_eq(rows_of(s, "report") + rows_of(s, "failure") + rows_of(s, "call"), 0);
+    ck_assert_uint_eq(totals(s).calls, 1);
+    em_store_close(s);
+}
+END_TEST
+
+/* Over its size the oldest calls go, however young they are, and the file gives its pages back. */
+START_TEST(a_database_stays_within_its_size)
+{
+    enum { SIZE = 2 * 1024 * 1024 };
+    struct em_store *s = opened();
+    struct stat before, after;
+    uint64_t expected = 0;
+
+    em_store_limit(s, &(struct em_store_limits) { 60 * DAY, SIZE });
+    for (int i = 0; i < 10; i++) {
+        char prefix[16];
+
+        snprintf(prefix, sizeof prefix, "round-%d", i);
+        put_many(s, prefix, 3000);
+        expected += 3000;
+        (void)trim_all(s);
+    }
+    ck_assert_uint_eq(totals(s).calls, expected);
+    ck_assert_int_gt(rows_of(s, "call"), 1000);
+    ck_assert_int_lt(rows_of(s, "call"), 20000);
+    em_store_close(s);
+    ck_assert_int_eq(stat(path, &before), 0);
+    s = opened();
+    em_store_limit(s, &(struct em_store_limits) { 60 * DAY, SIZE / 4 });
+    (void)trim_all(s);
+    (void)trim_all(s);
+    em_store_close(s);
+    ck_assert_int_eq(stat(path, &after), 0);
+    ck_assert_msg(after.st_size < before.st_size, "%lld, then %lld bytes", (long long)before.st_size,
+                  (long long)after.st_size);
+}
+END_TEST
+
 static void damage_garbage(void)
 {
     static char bytes[8192];
@@ -1030,6 +1152,9 @@ int main(void)
     tcase_add_test(t, history_of_a_rollback_is_gone);
     tcase_add_test(t, history_of_probes);
     tcase_add_test(t, history_has_so_many_paths);
+    tcase_add_test(t, old_calls_are_forgotten);
+    tcase_add_test(t, a_call_of_many_reports_is_forgotten_in_steps);
+    tcase_add_test(t, a_database_stays_within_its_size);
     tcase_add_loop_test(t, a_database_that_cannot_be_used_is_refused_and_left_alone, 0,
                         (int)(sizeof damages / sizeof *damages));
     tcase_add_test(t, a_missing_directory_has_its_sentence);
