@@ -18,7 +18,7 @@ import namespaces  # noqa: E402
 import tap  # noqa: E402
 from edgemediad import Daemon, Trace, wait_for  # noqa: E402
 
-LABS, INTERVAL_S, TIMEOUT_S, CLEAR_S = 4, 3, 1.5, 4
+LABS, INTERVAL_S, TIMEOUT_S, CLEAR_S = 6, 3, 1.5, 4
 SLACK_S = 4  # a snapshot, a busy machine
 MEDIA = "meta l4proto { tcp, udp } th dport 50000-50009"
 
@@ -48,8 +48,7 @@ class Place:
             with open(f"{directory}/{secret}", "w", encoding="ascii") as f:
                 f.write(firewall.SECRET if secret == "right" else "south")
         self.trace = Trace(f"{directory}/logs/a.log")
-        with open(self.trace.path, "w", encoding="ascii"):
-            pass
+        self.trace.fail("before", ice="0x100")  # a source that never brought anything is not silent
         self.daemon = Daemon(directory, self.body())
         plain = self.daemon.command
         self.daemon.command = lambda *more: lab.inside.command(*plain(*more))
