@@ -32,15 +32,6 @@ static void leave(struct ev_listener *l)
         destroy(l);
 }
 
-/* Without descriptors the socket stays readable for ever: rest a while instead of spinning. */
-static void pause_accepting(struct ev_listener *l)
-{
-    struct timeval tv = { 0, EM_ACCEPT_PAUSE_MS * 1000 };
-
-    event_del(l->readable);
-    evtimer_add(l->resume, &tv);
-}
-
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct ev_listener *l = arg;
@@ -48,6 +39,18 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     event_add(l->readable, NULL);
+}
+
+/* Without descriptors the socket stays readable for ever: rest a while instead of spinning. The timer is made when it is needed, since there may be
+ * thousands of listeners. */
+static void pause_accepting(struct ev_listener *l)
+{
+    struct timeval tv = { 0, EM_ACCEPT_PAUSE_MS * 1000 };
+
+    if (!l->resume && !(l->resume = evtimer_new(l->net->base, on_resume, l)))
+        return;
+    event_del(l->readable);
+    evtimer_add(l->resume, &tv);
 }
 
 static void hand_over(struct ev_listener *l, int fd, const struct em_addr *from)
@@ -136,8 +139,7 @@ struct em_listener *em_listen_event(struct em_net *n, enum em_transport transpor
     error = em_socket_listen(transport, at, &l->fd);
     if (!error) {
         l->readable = event_new(net->base, l->fd, EV_READ | EV_PERSIST, on_event, l);
-        l->resume = evtimer_new(net->base, on_resume, l);
-        if (!l->readable || !l->resume || event_add(l->readable, NULL) != 0)
+        if (!l->readable || event_add(l->readable, NULL) != 0)
             error = ENOMEM;
     }
     net->objects++;

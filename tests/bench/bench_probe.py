@@ -16,6 +16,7 @@ import time
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
 from edgemediad import Daemon, free_port, sanitized, wait_for  # noqa: E402
+import namespaces  # noqa: E402
 from test_probe import TURNSERVER, Coturn  # noqa: E402
 
 RUNS, SECONDS, CHECKS = (int(os.environ.get(n, d)) for n, d in (("BENCH_RUNS", 5), ("BENCH_SECONDS", 35), ("BENCH_CHECKS", 2000)))
@@ -39,9 +40,10 @@ def told(name, text, good):
 class Respond:
     """edgemedia respond on loopback, on the other CPU."""
 
-    def __init__(self, ports, *options):
+    def __init__(self, ports, *options, place=()):
+        """place: the beginning of a command that runs the rest in a namespace, where every port is free."""
         self.first = free_port() if ports == 1 else BULK_FIRST
-        self.process = subprocess.Popen(["taskset", "-c", str(THERE), f"{BUILD}/edgemedia", "respond", *options, "127.0.0.1",
+        self.process = subprocess.Popen([*place, "taskset", "-c", str(THERE), f"{BUILD}/edgemedia", "respond", *options, "127.0.0.1",
                                          f"{self.first}-{self.first + ports - 1}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.ready = self.process.stdout.readline().startswith("listening")
 
@@ -125,20 +127,27 @@ def bench_daemon():
 
 def bench_responder():
     """On UDP and TCP at once where so many descriptors are to be had, else on one after the other."""
+    why = namespaces.missing()
+    if why:
+        print(f"responder    left out: {why}")
+        return
+    space = namespaces.Namespace()
+    space.run("ip", "link", "set", "lo", "up")
     both = resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 2 * PORTS + 5000
     for transports in ((("--tcp", "--udp"),) if both else (("--tcp",), ("--udp",))):
-        with Respond(PORTS, *transports) as far:
+        with Respond(PORTS, *transports, place=space.command()) as far:
             name = " ".join(t[2:] for t in transports)
             if not far.ready:
                 told("responder", f"{PORTS} ports, {name}: it does not start", False)
                 continue
             rss = rss_kib(far.process.pid)
-            sweeps = [subprocess.run(pinned(f"{BUILD}/edgemedia", "sweep", "--json", "--rate", "max", transport, "127.0.0.1",
-                                            f"{far.first}-{far.first + PORTS - 1}"), check=False, capture_output=True, text=True).stdout
+            sweeps = [subprocess.run(space.command(*pinned(f"{BUILD}/edgemedia", "sweep", "--json", "--rate", "max", transport, "127.0.0.1",
+                                            f"{far.first}-{far.first + PORTS - 1}")), check=False, capture_output=True, text=True).stdout
                       for transport in transports]
             wrong = [out[:160] for out in sweeps if f'"verdicts":{{"ok":{PORTS}}}' not in out]
             told("responder", f"{PORTS} ports, {name}: RSS {rss} KiB (target 8192), after sweeps {rss_kib(far.process.pid)} KiB{wrong or ''}",
                  rss <= 8192 and not wrong)
+    space.close()
 
 
 if __name__ == "__main__":
