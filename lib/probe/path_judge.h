@@ -32,7 +32,7 @@
 
 #include "model/rows.h"
 
-#define EM_PATH_DOUBT 0.01 /* a filter is named if chance makes such a table less often than this */
+#define EM_PATH_DOUBT 0.002 /* a filter is named if chance makes such a table less often than this */
 
 enum em_path_payload {                    /* names and bytes: path_payload.c */
                        EM_PATH_HANDSHAKE, /* nothing is sent */

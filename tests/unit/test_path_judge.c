@@ -168,6 +168,11 @@ static void framed_three(struct em_path_table *t)
     clean(t);
     drop(t, BITS(F), 3);
 }
+static void framed_four(struct em_path_table *t)
+{
+    clean(t);
+    drop(t, BITS(F), 4);
+}
 static void framed_one(struct em_path_table *t)
 {
     clean(t);
@@ -426,7 +431,8 @@ START_TEST(tables)
           "30 of 60 connections with STUN" },
         { "framed STUN alone", framed_dropped, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED,
           "STUN framed by RFC 4571" },
-        { "framed STUN, three of twenty", framed_three, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED, "3 of 20" },
+        { "framed STUN, four of twenty", framed_four, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED, "4 of 20" },
+        { "framed STUN, three of twenty", framed_three, EM_PATH_NONE, EM_VERDICT_OK, "" },
         { "framed STUN, one of twenty", framed_one, EM_PATH_NONE, EM_VERDICT_OK, "" },
         { "TLS dropped", tls_dropped, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED, "with TLS are dropped" },
         { "unknown bytes dropped", noise_dropped, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED,
@@ -480,6 +486,7 @@ START_TEST(doubt)
     } rows[] = {
         { "clean", clean, false },
         { "one dropped", framed_one, true },
+        { "three dropped", framed_three, true },
         { "one sent again", one_resent, true },
         { "dropped", framed_dropped, false },
         { "loss", loss_much, false },
@@ -586,8 +593,8 @@ static enum em_path_filter made_up(const struct world *w, char reason[EM_REASON_
     return j.filter;
 }
 
-/* With 3,000 paths of each the right filter was found for 98.5 % or more, but for 85 % of those where one payload in ten is eaten in 20
- * rounds; nothing at all was never taken for a filter. What is asked of 200 is four standard deviations less. */
+/* With 2,000 paths of each the right filter was found for 98.2 % or more, but for 80 % of those where one payload in ten is eaten in 20
+ * rounds; nothing at all was never taken for a filter. What is asked of 200 is less by chance's share. */
 START_TEST(made_up_paths)
 {
     const struct world worlds[] = {
@@ -602,7 +609,7 @@ START_TEST(made_up_paths)
         { "framed STUN, 50 % of connections", 0, 0, BITS(F), 0.5, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
         { "framed STUN, 30 %", 0, 0, BITS(F), 0.3, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
         { "framed STUN, 20 %", 0, 0, BITS(F), 0.2, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
-        { "framed STUN, 10 %", 0, 0, BITS(F), 0.1, 0, 0, 20, EM_PATH_CONTENT, 0.75 },
+        { "framed STUN, 10 %", 0, 0, BITS(F), 0.1, 0, 0, 20, EM_PATH_CONTENT, 0.69 },
         { "framed STUN, 10 %, 60 rounds", 0, 0, BITS(F), 0.1, 0, 0, 60, EM_PATH_CONTENT, 0.95 },
         { "STUN, 10 %", 0, 0, BITS(F, S, SL), 0.1, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
         { "TLS, 20 %", 0, 0, BITS(P, T), 0.2, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
