@@ -53,6 +53,8 @@ struct em_conf {
     char file[EM_URI_MAX];
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
         agentx_address[EM_URI_MAX];     /* "" = off (not database) */
+    bool web_remote;                    /* web_listen need not be a loopback address */
+    char web_names[EM_URI_MAX];         /* "" = only localhost and addresses */
     char name_servers[EM_URI_MAX];      /* "" = those of the system */
     int64_t retention_us;               /* calls that were not seen for so long are forgotten */
     uint32_t database_mib;              /* largest size of the database */
@@ -73,6 +75,7 @@ int em_conf_read(const char *file, void (*report)(void *arg, const char *text), 
 
 /* "127.0.0.1:9823" or "[::1]:9823": an address, not a name, and a port. */
 bool em_conf_listen(const char *text, struct em_addr *a);
+bool em_conf_is_loopback(const struct em_addr *a);
 
 /* Frees the edges and sources, secrets cleared: who put them in force has copies. */
 void em_conf_forget_blocks(struct em_conf *c);

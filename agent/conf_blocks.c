@@ -29,19 +29,42 @@ bool em_conf_listen(const char *text, struct em_addr *a)
     return inet_pton(AF_INET, host, &a->u.v4.sin_addr) == 1;
 }
 
+bool em_conf_is_loopback(const struct em_addr *a)
+{
+    if (a->u.any.sa_family == AF_INET)
+        return ntohl(a->u.v4.sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&a->u.v6.sin6_addr);
+}
+
+/* The endpoint has neither TLS nor passwords. */
+static void check_web(struct reading *r, const struct em_conf *c)
+{
+    unsigned line = conf_line_of(r, EM_CONF_ROOT, "web_listen");
+    struct em_addr a;
+
+    if (!c->web_listen[0])
+        return;
+    if (!em_conf_listen(c->web_listen, &a))
+        conf_complain(r, line,
+                      "web_listen: \"%s\" is not an address and port such as 127.0.0.1:9823 or [::1]:9823",
+                      c->web_listen);
+    else if (!em_conf_is_loopback(&a) && !c->web_remote)
+        conf_complain(
+            r, line,
+            "web_listen: %s can be reached from other machines, and is neither encrypted nor asks for a "
+            "password; use 127.0.0.1 behind a proxy with TLS, or write web_remote = yes",
+            c->web_listen);
+}
+
 void conf_check_root(struct reading *r)
 {
-    struct em_addr a;
     const struct em_conf *c = r->conf;
 
     if (c->name_servers[0] && !em_net_servers_ok(c->name_servers))
         conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "name_servers"),
                       "name_servers: \"%s\" is not a list of addresses such as 192.0.2.1,[2001:db8::1]:5353",
                       c->name_servers);
-    if (c->web_listen[0] && !em_conf_listen(c->web_listen, &a))
-        conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "web_listen"),
-                      "web_listen: \"%s\" is not an address and port such as 127.0.0.1:9823 or [::1]:9823",
-                      c->web_listen);
+    check_web(r, c);
     if (c->control_socket[0] && c->control_socket[0] != '/')
         conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "control_socket"),
                       "control_socket: \"%s\" is not an absolute path", c->control_socket);

@@ -376,6 +376,7 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     if (err < 0)
         return err;
     close_other_faces(d, p.web, p.control);
+    em_web_names(d->web, conf->web_names);
     em_net_event_set_servers(d->net, conf->name_servers);
     em_checks_commit(p.checks);
     em_ranges_commit(p.ranges);

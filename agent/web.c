@@ -8,6 +8,7 @@
 
 #include "config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -23,7 +24,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/conf.h"
 #include "agent/web_pages.h"
+#include "agent/web_stream.h"
 #include "base/clock.h"
 #include "expo/expo.h"
 
@@ -54,7 +57,10 @@ struct em_web {
     struct client client[SLOTS];
     size_t clients;
     struct queue *queue;
-    char host[EM_ENDPOINT_MAX]; /* loopback: the address that Host may name; "": any Host */
+    struct em_web_streams streams;
+    bool judges_host;             /* not on the control socket */
+    char host[EM_ENDPOINT_MAX];   /* loopback: the address that Host may name; "": any address */
+    char names[EM_WEB_NAMES_MAX]; /* that Host may have, too */
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     dev_t device;
     ino_t inode; /* of the Unix socket that is ours */
@@ -113,6 +119,7 @@ static void look(evutil_socket_t fd, short what, void *arg)
     for (size_t i = 0; i < SLOTS; i++)
         if (w->client[i].bev && now >= w->client[i].end_us)
             shut(&w->client[i]);
+    em_web_stream_turn(&w->streams, &w->source, now);
     if (w->clients > 0)
         event_add(w->look, &look_interval);
 }
@@ -158,32 +165,74 @@ static struct bufferevent *client_new(struct event_base *base, void *arg)
 }
 
 /* Its request is complete: time for the answer, and for the next request. */
-static void client_asked(struct em_web *w, struct evhttp_request *req)
+static void client_asked(struct em_web *w, struct evhttp_request *req, int64_t end_us)
 {
     struct bufferevent *bev = evhttp_connection_get_bufferevent(evhttp_request_get_connection(req));
 
     for (size_t i = 0; i < SLOTS; i++)
         if (w->client[i].bev == bev)
-            w->client[i].end_us = now_us() + EM_WEB_LIFE_S * EM_US_PER_S;
+            w->client[i].end_us = end_us;
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------------------- */
 
-/* "Host: name[:port]" is the loopback address or localhost. Who sends no Host is no browser. */
+/* Nothing but an optional ":port" is left. */
+static bool is_port(struct slice rest)
+{
+    if (rest.n == 0)
+        return true;
+    if (rest.p[0] != ':')
+        return false;
+    for (size_t i = 1; i < rest.n; i++)
+        if (rest.p[i] < '0' || rest.p[i] > '9')
+            return false;
+    return true;
+}
+
+static bool is_host(struct slice host, struct slice name)
+{
+    return name.n > 0 && slice_skip_nocase(&host, name) && is_port(host);
+}
+
+/* "192.0.2.1", "[2001:db8::1]", each with or without a port. */
+static bool is_any_address(struct slice host)
+{
+    char text[EM_ADDRESS_MAX];
+    struct slice name;
+    struct in6_addr a;
+    bool v6 = host.n > 0 && host.p[0] == '[';
+
+    if (v6) {
+        host = slice_from(host, 1);
+        return slice_until(&host, ']', &name) && is_port(host) && slice_copy(name, text, sizeof text) &&
+               inet_pton(AF_INET6, text, &a) == 1;
+    }
+    name = host;
+    if (slice_find_char(host, ':') != SIZE_MAX && slice_until(&host, ':', &name) && host.n == 0)
+        return false;
+    return slice_copy(name, text, sizeof text) && inet_pton(AF_INET, text, &a) == 1;
+}
+
+/* "Host: name[:port]" is one that we answer to. Who sends no Host is no browser. */
 static bool host_is_ours(const struct em_web *w, const char *host)
 {
     const char *const good[] = { "localhost", "127.0.0.1", "[::1]", w->host };
-    struct slice name = slice_of(host ? host : "");
+    struct slice asked = slice_of(host ? host : ""), names = slice_of(w->names), one;
 
-    if (!w->host[0] || !host)
+    if (!w->judges_host || !host)
         return true;
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct slice rest = name;
-
-        if (slice_skip_nocase(&rest, slice_of(good[i])) && (rest.n == 0 || rest.p[0] == ':'))
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (is_host(asked, slice_of(good[i])))
+            return true;
+    while (names.n > 0) {
+        if (!slice_until(&names, ',', &one)) {
+            one = names;
+            names = slice_from(names, names.n);
+        }
+        if (is_host(asked, slice_trim(one)))
             return true;
     }
-    return false;
+    return !w->host[0] && is_any_address(asked);
 }
 
 static const char *phrase(int status)
@@ -192,6 +241,7 @@ static const char *phrase(int status)
         int status;
         const char *phrase;
     } all[] = { { 200, "OK" },
+                { 304, "Not Modified" },
                 { 400, "Bad Request" },
                 { 403, "Forbidden" },
                 { 404, "Not Found" },
@@ -245,25 +295,87 @@ static void queue_body(struct queue *q, struct evbuffer *to, struct em_web_page 
     page->body = (struct buf) { 0 };
 }
 
+/* Nothing but our own files is run, shown or asked, nothing shows us in a frame, and nobody is told where a reader came from. */
+static void add_common_headers(struct evkeyvalq *headers)
+{
+    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+    evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+    evhttp_add_header(headers, "Cross-Origin-Resource-Policy", "same-origin");
+    evhttp_add_header(
+        headers, "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+}
+
+/* A file is kept by browsers, and asked for again by its ETag; the page itself, which names the others, is not kept. */
+static void add_file_headers(struct evkeyvalq *headers, const struct em_web_page *page)
+{
+    bool front = strcmp(page->file->path, "/") == 0;
+
+    evhttp_add_header(headers, "Cache-Control", front ? "no-store" : "no-cache");
+    evhttp_add_header(headers, "ETag", page->file->etag);
+    evhttp_add_header(headers, "Vary", "Accept-Encoding");
+    if (page->gzip && page->status == 200)
+        evhttp_add_header(headers, "Content-Encoding", "gzip");
+}
+
+static size_t page_size(const struct em_web_page *page)
+{
+    if (page->status == 304)
+        return 0;
+    if (!page->file)
+        return page->body.n;
+    return page->gzip ? page->file->gzip_n : page->file->plain_n;
+}
+
+static void add_body(struct em_web *w, struct evbuffer *to, struct em_web_page *page)
+{
+    if (!page->file)
+        queue_body(w->queue, to, page);
+    else if (page->status != 304)
+        evbuffer_add_reference(to, page->gzip ? page->file->gzip : page->file->plain, page_size(page), NULL,
+                               NULL);
+}
+
 static void send_page(struct em_web *w, struct evhttp_request *req, struct em_web_page *page, bool head)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
     struct evbuffer *body = head ? NULL : evbuffer_new();
     char length[24];
 
-    snprintf(length, sizeof length, "%zu", page->body.n);
+    snprintf(length, sizeof length, "%zu", page_size(page));
     evhttp_add_header(headers, "Content-Type", page->type);
     if (head)
         evhttp_add_header(headers, "Content-Length", length); /* else evhttp knows it */
-    evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    evhttp_add_header(headers, "Cache-Control", "no-store");
-    evhttp_add_header(headers, "Content-Security-Policy", "default-src 'self'");
+    add_common_headers(headers);
+    if (page->file)
+        add_file_headers(headers, page);
+    else
+        evhttp_add_header(headers, "Cache-Control", "no-store");
     if (body)
-        queue_body(w->queue, body, page);
+        add_body(w, body, page);
     evhttp_send_reply(req, page->status, phrase(page->status), body);
     if (body)
         evbuffer_free(body);
     buf_fini(&page->body);
+}
+
+/* True: the request became a stream of events. */
+static bool became_stream(struct em_web *w, struct evhttp_request *req, const struct em_web_request *request)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+
+    if (strcmp(request->path, "/api/v1/events") != 0 || w->streams.n >= EM_WEB_STREAMS_MAX)
+        return false;
+    evhttp_add_header(headers, "Content-Type", "text/event-stream");
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    add_common_headers(headers);
+    if (!em_web_stream_begin(&w->streams, &w->source, req)) {
+        evhttp_clear_headers(headers);
+        return false;
+    }
+    client_asked(w, req, INT64_MAX);
+    return true;
 }
 
 static void answer(struct evhttp_request *req, void *arg)
@@ -275,19 +387,27 @@ static void answer(struct evhttp_request *req, void *arg)
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
     struct em_web_request request = { .path = path && *path ? path : "/",
                                       .query = uri ? evhttp_uri_get_query(uri) : NULL,
-                                      .accept = evhttp_find_header(in, "Accept") };
+                                      .accept = evhttp_find_header(in, "Accept"),
+                                      .accept_encoding = evhttp_find_header(in, "Accept-Encoding"),
+                                      .if_none_match = evhttp_find_header(in, "If-None-Match") };
     struct em_web_page page = { .body = buf_heap(EM_EXPO_MAX) };
 
-    client_asked(w, req);
+    client_asked(w, req, now_us() + EM_WEB_LIFE_S * EM_US_PER_S);
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
         em_web_refuse(&page, 405, "only GET and HEAD are served");
     } else if (!host_is_ours(w, evhttp_find_header(in, "Host"))) {
-        em_web_refuse(&page, 403, "this Host is not served; ask for the address itself or localhost");
+        em_web_refuse(&page, 403,
+                      "this Host is not served; ask for the address itself or localhost, or put the name "
+                      "into web_names");
+    } else if (method == EVHTTP_REQ_GET && became_stream(w, req, &request)) {
+        return;
+    } else if (method == EVHTTP_REQ_GET && strcmp(request.path, "/api/v1/events") == 0) {
+        em_web_refuse(&page, 503, "too many pages are open; ask for /api/v1/status instead");
     } else {
         em_web_page(&w->source, &request, &page);
     }
-    if (w->queue->bytes > 0 && w->queue->bytes + page.body.n > EM_WEB_QUEUED_MAX)
+    if (!page.file && w->queue->bytes > 0 && w->queue->bytes + page.body.n > EM_WEB_QUEUED_MAX)
         em_web_refuse(&page, 503, "too much is being sent to slow clients");
     send_page(w, req, &page, method == EVHTTP_REQ_HEAD);
 }
@@ -336,11 +456,10 @@ static bool listen_on(struct em_web *w, struct event_base *base, int fd)
     return false;
 }
 
-static bool is_loopback(const struct em_addr *a)
+void em_web_names(struct em_web *w, const char *names)
 {
-    if (a->u.any.sa_family == AF_INET)
-        return ntohl(a->u.v4.sin_addr.s_addr) >> 24 == 127;
-    return IN6_IS_ADDR_LOOPBACK(&a->u.v6.sin6_addr);
+    if (w)
+        slice_copy(slice_of(names), w->names, sizeof w->names);
 }
 
 int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct em_web_source *source,
@@ -354,7 +473,8 @@ int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct e
         return err;
     em_addr_endpoint(at, text);
     em_addr_text(at, address);
-    if (is_loopback(at))
+    w->judges_host = true;
+    if (em_conf_is_loopback(at))
         snprintf(w->host, sizeof w->host, at->u.any.sa_family == AF_INET6 ? "[%s]" : "%s", address);
     fd = socket(at->u.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int) { 1 }, sizeof(int)) != 0 ||
@@ -453,6 +573,7 @@ void em_web_free(struct em_web *w)
     for (size_t i = 0; i < SLOTS; i++)
         if (w->client[i].bev)
             let_go(w, &w->client[i]);
+    em_web_streams_fini(&w->streams);
     event_free(w->look);
     if (w->path[0] && stat(w->path, &st) == 0 && st.st_dev == w->device && st.st_ino == w->inode)
         unlink(w->path);

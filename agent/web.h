@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The faces over HTTP: /metrics, /api/v1/status, /api/v1/failures, /healthz and a page that names them, on a TCP address and, with
- * the same handlers, on the control socket. Reads only: GET and HEAD.
+ * The faces over HTTP: the page, /metrics, /api/v1/..., /healthz, on a TCP address and, with the same handlers, on the control socket.
+ * Reads only: GET and HEAD.
  *
  * A client costs at most this much: headers of EM_WEB_HEADERS_MAX bytes, EM_WEB_REQUEST_S seconds until its request is complete,
  * EM_WEB_IDLE_S without a byte moved, EM_WEB_LIFE_S in all behind its last request. Over EM_WEB_CLIENTS_MAX clients, the one
@@ -27,6 +27,10 @@ enum {
     EM_WEB_QUEUED_MAX = 64 * 1024 * 1024, /* bytes of answers that slow clients did not take yet */
     EM_WEB_FAILURES_MAX = EM_EXPO_FAILURES_MAX,
     EM_WEB_REASONS_MAX = 8,
+    EM_WEB_STREAMS_MAX = 16,            /* clients of /api/v1/events, for each listener */
+    EM_WEB_EVENT_MAX = 4 * 1024 * 1024, /* bytes of one event */
+    EM_WEB_EVENT_MS = 2000,             /* from one event to the next, at least */
+    EM_WEB_NAMES_MAX = 256,             /* bytes of all names that Host may have */
 };
 
 /* Where the answers come from. */
@@ -40,10 +44,14 @@ struct em_web_source {
 
 struct em_web;
 
-/* Listens on a TCP address. On a loopback address only requests whose Host is that address or localhost are answered, so that a web page
- * from elsewhere cannot read it through a name of its own (DNS rebinding). */
+/* Listens on a TCP address. Only requests whose Host is localhost, one of em_web_names() or an address are answered, on a loopback address
+ * only that one, so that a web page from elsewhere cannot read it through a name of its own (DNS rebinding: such a
+ * page has a name, never an address). */
 int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct em_web_source *source,
                struct em_web **web, struct em_why *why) EM_MUST_CHECK;
+
+/* Names that Host may have, too, separated by commas; "": none. w NULL is fine. */
+void em_web_names(struct em_web *w, const char *names);
 
 /* Listens on a Unix socket, mode 0660. A socket that nobody answers on is taken away first; a live one, or anything else of that name, is
  * an error. */

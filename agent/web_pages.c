@@ -208,37 +208,44 @@ static void health(const struct em_web_source *source, const struct em_web_reque
     buf_text(&page->body, "]}\n");
 }
 
-static void front(const struct em_web_source *source, const struct em_web_request *request,
-                  struct em_web_page *page);
-
-static const struct {
-    const char *path, *text;
-    void (*write)(const struct em_web_source *, const struct em_web_request *, struct em_web_page *);
-} pages[] = {
-    { "/", "This page", front },
-    { "/metrics", "Metrics for Prometheus (OpenMetrics or text format, by Accept)", metrics },
-    { "/api/v1/status", "Everything as JSON", status },
-    { "/api/v1/failures", "The newest call failures as JSON (limit=, since=)", failures },
-    { "/api/v1/findings", "What is believed to be wrong, with its evidence, as JSON (history=)", findings },
-    { "/api/v1/history", "The last 60 days as JSON (series=, edge=, check=, range=1h|24h|7d|60d)",
-      em_web_history },
-    { "/healthz", "Whether the daemon itself is well", health },
-};
-enum { PAGES = sizeof pages / sizeof *pages };
-
-static void front(const struct em_web_source *source, const struct em_web_request *request,
-                  struct em_web_page *page)
+/* What a GET of it gets is in web_stream.c; this is for HEAD. */
+static void events(const struct em_web_source *source, const struct em_web_request *request,
+                   struct em_web_page *page)
 {
     (void)source;
     (void)request;
-    page->type = "text/html; charset=utf-8";
-    buf_text(&page->body,
-             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Edge Media Monitor"
-             "</title></head>\n<body><h1>Edge Media Monitor " PACKAGE_VERSION "</h1>\n<ul>\n");
-    for (size_t i = 1; i < PAGES; i++)
-        buf_print(&page->body, "<li><a href=\"%s\">%s</a> %s</li>\n", pages[i].path, pages[i].path,
-                  pages[i].text);
-    buf_text(&page->body, "</ul></body></html>\n");
+    page->type = "text/event-stream";
+}
+
+static const struct {
+    const char *path;
+    void (*write)(const struct em_web_source *, const struct em_web_request *, struct em_web_page *);
+} pages[] = {
+    { "/metrics", metrics },          { "/api/v1/status", status },          { "/api/v1/failures", failures },
+    { "/api/v1/findings", findings }, { "/api/v1/history", em_web_history }, { "/api/v1/events", events },
+    { "/healthz", health },
+};
+enum { PAGES = sizeof pages / sizeof *pages };
+
+/* "gzip" among the encodings, unless with a quality of 0; browsers write "gzip, deflate, br". */
+static bool takes_gzip(const char *encodings)
+{
+    struct slice all = slice_of(encodings ? encodings : "");
+    size_t at = slice_find(all, SLICE("gzip"));
+
+    return at != SIZE_MAX && slice_find(slice_from(all, at), SLICE("gzip;q=0")) != 0;
+}
+
+static void send_file(const struct em_web_file *file, const struct em_web_request *request,
+                      struct em_web_page *page)
+{
+    const char *known = request->if_none_match;
+
+    page->type = file->type;
+    page->file = file;
+    page->gzip = file->gzip_n > 0 && takes_gzip(request->accept_encoding);
+    if (known && slice_find(slice_of(known), slice_of(file->etag)) != SIZE_MAX)
+        page->status = 304;
 }
 
 void em_web_page(const struct em_web_source *source, const struct em_web_request *request,
@@ -252,6 +259,12 @@ void em_web_page(const struct em_web_source *source, const struct em_web_request
         if (page->body.full)
             em_web_refuse(page, 500, "the answer is too large");
         return;
+    }
+    for (size_t i = 0; i < em_web_files_n; i++) {
+        if (strcmp(em_web_files[i].path, request->path) == 0) {
+            send_file(&em_web_files[i], request, page);
+            return;
+        }
     }
     em_web_refuse(page, 404, "there is no such page; / lists those that are there");
 }

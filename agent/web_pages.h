@@ -5,18 +5,22 @@
 #define EM_AGENT_WEB_PAGES_H
 
 #include "agent/web.h"
+#include "agent/web_files.h"
 #include "base/buf.h"
 
 struct em_web_request {
-    const char *path;   /* decoded; "/metrics" */
-    const char *query;  /* behind the question mark, not decoded; NULL: none */
-    const char *accept; /* the Accept header or NULL */
+    const char *path;                            /* decoded; "/metrics" */
+    const char *query;                           /* behind the question mark, not decoded; NULL: none */
+    const char *accept;                          /* the Accept header or NULL */
+    const char *accept_encoding, *if_none_match; /* those headers or NULL */
 };
 
 struct em_web_page {
     int status;
-    const char *type; /* media type */
-    struct buf body;  /* the caller gives it and frees it */
+    const char *type;               /* media type */
+    struct buf body;                /* the caller gives it and frees it */
+    const struct em_web_file *file; /* it is sent instead of body; NULL: none */
+    bool gzip;                      /* the file's gzip form */
 };
 
 /* Writes the page. An unknown path is a page, too (404). */

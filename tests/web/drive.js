@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Drives a headless Chromium over the page and prints what it found as one JSON object: drive.js '{"modules","chromium","port","shots"}'.
+// It judges nothing; tests/system/test_page.py does.
+"use strict";
+const fs = require("fs");
+const { modules, chromium: program, port, shots } = JSON.parse(process.argv[2]);
+const { chromium } = require(`${modules}/playwright-core`);
+const axe = fs.readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
+const VIEWS = [["light", 1280, 900, "light"], ["dark", 1280, 900, "dark"], ["phone", 390, 844, "light"], ["phone-dark", 390, 844, "dark"]];
+
+const texts = (page, selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent));
+const ready = (page) => page.waitForSelector("#calls-rows tr", { timeout: 15000 });
+
+async function violations(page) {
+  await page.evaluate(axe); // not through the page's own policy, which forbids it
+  const found = await page.evaluate(() => axe.run());
+  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 200)).join(" ; ")}`);
+}
+
+async function look(browser, [name, width, height, colorScheme], console_) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme });
+  const page = await context.newPage();
+  page.on("console", (m) => ["error", "warning"].includes(m.type()) && console_.push(`${name}: ${m.text()} ${m.location().url}`));
+  page.on("pageerror", (e) => console_.push(`${name}: ${e}`));
+  page.on("dialog", (d) => { console_.push(`${name}: dialog ${d.message()}`); d.dismiss(); });
+  page.on("request", (r) => new URL(r.url()).origin !== `http://127.0.0.1:${port}` && !/^(data|blob):/.test(r.url()) && console_.push(`${name}: asked ${r.url()}`));
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await ready(page);
+  await page.screenshot({ path: `${shots}/page-${name}.png` });
+  await page.locator("#graphs").scrollIntoViewIfNeeded();
+  await page.waitForFunction(() => document.getElementById("graphs-note").textContent !== "");
+  for (const summary of await page.$$("#edges-list details:first-of-type summary, #findings-list summary")) await summary.click();
+  await page.fill("#ice-value", "0x8000100");
+  const seen = { violations: await violations(page), width: await page.evaluate(() => document.documentElement.scrollWidth), wanted: width };
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: `${shots}/page-${name}-whole.png`, fullPage: true });
+  return [page, seen];
+}
+
+async function downloaded(page, button) {
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+  return fs.readFileSync(await download.path(), "utf8");
+}
+
+async function use(page) {
+  const found = {
+    title: await page.title(), word: await page.textContent("#now-word"), headline: await page.textContent("#now-title"), facts: await texts(page, "#now-facts > *"),
+    totals: await page.$$eval("[data-total]", (all) => Object.fromEntries(all.map((e) => [e.dataset.total, e.textContent]))),
+    recent: await page.$$eval("[data-count]", (all) => Object.fromEntries(all.map((e) => [e.dataset.count, e.textContent]))),
+    findings: await texts(page, "#findings-list h3"), edges: await texts(page, ".edge > summary b"), verdicts: await texts(page, ".edge > summary .pill"),
+    paths: await texts(page, ".edge[open] tbody th"), meaning: await texts(page, "#ice-meaning code"), live: await page.textContent("#live-text"),
+    rows: await page.$$eval("#calls-rows tr", (all) => all.map((r) => [...r.children].map((c) => c.textContent))),
+    scripts: await page.$$eval("script", (all) => all.map((e) => e.getAttribute("src"))), alien: await page.$$eval("main img, main iframe, main b b, main marquee", (all) => all.length),
+    pwned: await page.evaluate(() => window.pwned === undefined ? null : String(window.pwned)),
+    csv: await downloaded(page, "#calls-csv"), json: JSON.parse(await downloaded(page, "#calls-json")),
+  };
+  const count = () => page.$$eval("#calls-rows tr", (all) => all.length);
+  await page.selectOption("#call-code", "22");
+  found.of_code_22 = await count();
+  await page.selectOption("#call-code", "");
+  await page.selectOption("#call-ice", "0x100");
+  found.of_flag_100 = await count();
+  await page.selectOption("#call-ice", "");
+  await page.fill("#call-text", "CALL-3");
+  found.of_text = await count();
+  await page.fill("#call-text", "");
+  await page.click("#findings-list button");
+  found.of_finding = await count();
+  found.focus = await page.evaluate(() => document.activeElement.textContent);
+  await page.keyboard.press("Enter");
+  found.of_all_again = await count();
+  await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
+  await page.focus(".skip");
+  found.first_tab = await page.evaluate(() => document.activeElement.className);
+  await page.focus(".edge > summary");
+  await page.keyboard.press("Enter");
+  found.closed_by_key = await page.$eval(".edge", (e) => !e.open);
+  return found;
+}
+
+(async () => {
+  const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] }), messages = [], looks = {};
+  let used = null;
+  try {
+    for (const view of VIEWS) {
+      const [page, seen] = await look(browser, view, messages);
+      looks[view[0]] = seen;
+      if (!used) used = await use(page);
+      await page.context().close();
+    }
+  } finally {
+    await browser.close();
+  }
+  process.stdout.write(JSON.stringify({ messages, looks, used }));
+})();
