@@ -28,8 +28,8 @@ async function look(browser, [name, width, height, colorScheme], console_) {
   await ready(page);
   await page.screenshot({ path: `${shots}/page-${name}.png` });
   await page.locator("#graphs").scrollIntoViewIfNeeded();
-  await page.waitForFunction(() => document.getElementById("graphs-note").textContent !== "");
-  for (const summary of await page.$$("#edges-list details:first-of-type summary, #findings-list summary")) await summary.click();
+  await page.waitForSelector("#graphs-list .band canvas", { timeout: 15000 });
+  for (const list of ["#findings-list", "#edges-list"]) await page.locator(`${list} summary`).first().click(); // a locator looks again when the list is rebuilt
   await page.fill("#ice-value", "0x8000100");
   const seen = { violations: await violations(page), width: await page.evaluate(() => document.documentElement.scrollWidth), wanted: width };
   await page.evaluate(() => scrollTo(0, 0));
