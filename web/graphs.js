@@ -28,13 +28,19 @@
 
   const timesOf = (h) => Array.from({ length: h.slots }, (_, i) => h.start + i * h.step);
 
+  // 14:30 within days, 11-23 over days, the day at midnight.
+  function whenText(t, step) {
+    const iso = new Date(t * 1000).toISOString();
+    return step >= 86400 || iso.slice(11, 16) === "00:00" ? iso.slice(5, 10) : iso.slice(11, 16);
+  }
+
   function plot(at, h, lines, unit) {
     const colours = dark.matches ? DARK : LIGHT, ink = css("--muted"), grid = css("--line");
     const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     const u = new uPlot({
       width: Math.max(240, at.clientWidth), height: 190, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"), cursor: { y: false },
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
-      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((v) => (Number.isInteger(v) || unit ? `${v}${unit}` : "")) }],
+      axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((t) => whenText(t, step)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((v) => (Number.isInteger(v) || unit ? `${v}${unit}` : "")) }],
       series: [{ label: "Time", value: (_, v) => (v == null ? "" : new Date(v * 1000).toISOString().slice(0, 16).replace("T", " ")) },
         ...lines.map((l, i) => ({ label: l.label, stroke: colours[i % colours.length], width: 1.7, spanGaps: false, points: { show: false }, value: (_, v) => (v == null ? "" : `${v}${unit}`) }))],
     }, [timesOf(h), ...lines.map((l) => l.values)], at);
@@ -51,7 +57,8 @@
   const mean = (values) => { const some = values.filter((v) => v != null); return some.length ? total(some) / some.length : 0; };
 
   function showCalls(c, h, label) {
-    const lines = h.series.map((s) => ({ label: label(s), values: s.values })).filter((l, i) => i < 8);
+    const named = ["codes", "ice_warnings", "media"], some = h.series.filter((s) => !named.includes(s.series) || total(s.values) > 0);
+    const lines = some.slice(0, 8).map((s) => ({ label: label(s), values: s.values }));
     c.sum.textContent = lines.length ? `In ${RANGES[range]}: ${lines.map((l) => `${number(total(l.values))} ${l.label}`).join(", ")}.` : "Nothing was counted yet.";
     if (lines.length) plot(c.body, h, lines, "");
   }
