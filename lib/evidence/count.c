@@ -112,7 +112,7 @@ struct em_count_delta em_count_join(struct em_call_state *call, const struct em_
 struct em_count_delta em_count_report(const struct em_report *r, struct em_call_state *call, bool new_code,
                                       bool duplicate)
 {
-    bool known, failed = em_code_class(r->code) == EM_CODE_MEDIA_FAILURE;
+    bool known, failed = !r->no_code && em_code_class(r->code) == EM_CODE_MEDIA_FAILURE;
     struct em_call_state here = { .ice = em_report_ice(r, &known),
                                   .media = failed ? media_set(r) : 0,
                                   .media_failed = failed,
@@ -122,7 +122,7 @@ struct em_count_delta em_count_report(const struct em_report *r, struct em_call_
     if (r->call_id.n > 0) { /* what belongs to no call repeats no call's report */
         assert(call);
         d = em_count_join(call, &here);
-        d.code = new_code;
+        d.code = new_code && !r->no_code;
         d.duplicate = duplicate && !r->again;
     }
     d.report = !r->again;

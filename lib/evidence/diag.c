@@ -239,7 +239,7 @@ static struct slice token(struct slice *s)
 
 /* --- media -------------------------------------------------------------------------------------------------------- */
 
-static enum em_media media_of(struct slice s)
+enum em_media em_diag_media(struct slice s)
 {
     static const struct {
         struct slice word;
@@ -307,7 +307,7 @@ static void blob(struct em_report *r, enum em_side side, struct slice s)
         equals = slice_find_char(piece, '=');
         if (colon < equals && colon != SIZE_MAX) {
             m = new_media(r, side);
-            m->media = media_of(slice_trim(slice_upto(piece, colon)));
+            m->media = em_diag_media(slice_trim(slice_upto(piece, colon)));
             piece = slice_from(piece, colon + 1);
         }
         if (!slice_until(&piece, '=', &name))
@@ -359,7 +359,7 @@ static void take_parameter(struct em_report *r, struct parameter_form *form, str
                                                              : EM_SIDE_UNKNOWN;
     } else if (slice_eq_nocase(name, SLICE("MediaType"))) {
         form->used = true;
-        form->m.media = media_of(v);
+        form->m.media = em_diag_media(v);
     } else {
         form->used |= slice_eq_nocase(name, SLICE("ICEWarn"));
         member(&form->m, name, v);

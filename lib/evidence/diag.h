@@ -22,6 +22,9 @@ bool em_diag_header(struct slice line, struct slice *value);
 /* Appends the cleaned form of raw to `to` and returns it as a slice into `to` (valid until the next write). */
 struct slice em_diag_clean(struct slice raw, struct buf *to);
 
+/* The kind of media that a word means. */
+enum em_media em_diag_media(struct slice word);
+
 /* Reads one report off a cleaned value: code, reason, media. The members of the message around it are left alone. false: there is none
  * (any more). */
 bool em_diag_next(struct slice *value, struct em_report *r);

@@ -177,7 +177,7 @@ static inline __attribute__((always_inline)) uint64_t sse2_turns(const char *p, 
 
 static const char *pass_sse2(const char *p, const char *end, const struct line_plan *plan)
 {
-    const unsigned low = LOOK_NUL | LOOK_OCS | LOOK_TIME | LOOK_START | LOOK_WRAP;
+    const unsigned low = LOOK_NUL | LOOK_ODD | LOOK_OCS | LOOK_TIME | LOOK_START | LOOK_WRAP;
     __m128i beyond = _mm_set1_epi8(plan->looks & ~low ? 127 : 'a');
 
     LINE_WALK(p, end, plan->looks, sse2_turns, beyond);

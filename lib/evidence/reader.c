@@ -20,6 +20,7 @@
 #include "evidence/headers.h"
 #include "evidence/line_pass.h"
 #include "evidence/lines.h"
+#include "evidence/qoe.h"
 #include "evidence/textin.h"
 #include "evidence/wrap.h"
 
@@ -57,7 +58,9 @@ struct em_reader {
     em_emit_fn emit;
     void *arg;
     struct textin in;
-    size_t pos; /* the next line's start in the window */
+    size_t pos;    /* the next line's start in the window */
+    bool in_qoe;   /* a QoE report is being passed; it begins */
+    size_t qoe_at; /* here in the window */
     enum state state;
     enum container container;
     bool long_line; /* passing over the rest of a line that was too long */
@@ -220,6 +223,64 @@ static void finish_message(struct em_reader *r, size_t end)
     r->state = r->m.wrap.how == WRAP_NOT ? BODY : SKIP; /* behind a wrapped one nothing is passed over */
 }
 
+/* --- QoE reports -------------------------------------------------------------------------------------------------- */
+
+static void emit_qoe(struct em_reader *r, struct slice text, size_t at)
+{
+    struct qoe q;
+    struct em_report report = { .format = format_of(r->container), .time_us = r->time_us };
+
+    if (!qoe_read(text, &q))
+        return;
+    report.offset = textin_raw(&r->in, at);
+    qoe_report(&q, &report);
+    r->emit(r->arg, &report);
+}
+
+/* The report ends at `end` in the window, whole or cut off. */
+static void finish_qoe(struct em_reader *r, size_t end)
+{
+    size_t n = end - r->qoe_at < QOE_MAX ? end - r->qoe_at : QOE_MAX;
+
+    r->in_qoe = false;
+    emit_qoe(r, (struct slice) { textin_still(&r->in, r->qoe_at, n), n }, r->qoe_at);
+}
+
+/* A line of a body, or between messages, that is nothing else: a report may begin, go on or end in it. */
+static void qoe_line(struct em_reader *r, struct slice line, size_t at)
+{
+    size_t begins = 0, ends;
+
+    if (!r->in_qoe) {
+        begins = qoe_begins(line);
+        if (begins == SIZE_MAX)
+            return;
+        r->in_qoe = true;
+        r->qoe_at = at + begins;
+    }
+    ends = qoe_ends(slice_from(line, begins));
+    if (ends != SIZE_MAX)
+        finish_qoe(r, at + begins + ends);
+    else if (at + line.n - r->qoe_at > QOE_MAX)
+        finish_qoe(r, at + line.n);
+}
+
+/* The line is "Message-Body: <..": the body's first line stands in it. */
+static bool body_is_xml(struct slice line)
+{
+    return line.n > sizeof "Message-Body: " - 1 && (line.p[13] == '<' || line.p[14] == '<');
+}
+
+/* Where such a line is looked for: a body's begins with '<' or blanks, and between messages any may be one. */
+static bool may_be_qoe(const struct em_reader *r, struct slice line)
+{
+    if (r->in_qoe)
+        return true;
+    if (line.n < 14 || r->state == HEAD)
+        return false;
+    return r->state == SKIP || line.p[0] == '<' || line.p[0] == ' ' || line.p[0] == '\t';
+}
+
 static void leave(struct em_reader *r)
 {
     if (r->state == HEAD)
@@ -312,6 +373,20 @@ static bool is_blank(struct slice line)
     return true;
 }
 
+/* Reports in the bodies of messages that were escaped into one line. */
+static void escaped_qoe(struct em_reader *r, size_t at)
+{
+    struct slice text = { r->clean.p ? (const char *)r->clean.p : "", r->clean.n };
+    size_t begins, ends;
+
+    while ((begins = qoe_begins(text)) != SIZE_MAX) {
+        text = slice_from(text, begins);
+        ends = qoe_ends(text);
+        emit_qoe(r, slice_upto(text, ends), at);
+        text = slice_from(text, ends == SIZE_MAX ? text.n : ends);
+    }
+}
+
 /* A line that holds a message, or several: each is read as if its lines stood alone. */
 static void escaped_messages(struct em_reader *r, struct slice line, size_t at, const struct wrap *w)
 {
@@ -348,6 +423,7 @@ static void escaped_messages(struct em_reader *r, struct slice line, size_t at, 
         finish_message(r, at);
     }
     r->fragment = false;
+    escaped_qoe(r, at);
 }
 
 /* A start line in a wrapping. */
@@ -423,6 +499,8 @@ static void inside(struct em_reader *r, enum line_kind kind, struct slice line, 
     } else if (m->container == OCS && line.n > 8 && line.p[7] == '-' && (line.p[8] | 0x20) == 'b' &&
                slice_starts_nocase(line, SLICE("Message-Body:"))) {
         finish_message(r, at);
+        if (body_is_xml(line))
+            qoe_line(r, line, at);
     } else {
         head_line(m, line);
     }
@@ -516,6 +594,8 @@ static enum line_kind kind_of(struct em_reader *r, struct slice *line, int64_t *
 
 static void too_long(struct em_reader *r)
 {
+    if (r->in_qoe)
+        finish_qoe(r, r->pos);
     if (r->state != HEAD)
         return;
     r->m.cut = true;
@@ -533,6 +613,15 @@ static void one_line(struct em_reader *r, struct slice line, size_t at)
         return;
     }
     kind = kind_of(r, &line, &time, &w);
+    if (r->in_qoe && kind != LINE_OTHER)
+        finish_qoe(r, at); /* it was cut off */
+    if (kind == LINE_OTHER && may_be_qoe(r, line)) {
+        bool goes_on = r->in_qoe;
+
+        qoe_line(r, line, at);
+        if (goes_on)
+            return;
+    }
     if (time && (r->state != HEAD || kind != LINE_OTHER)) {
         if (r->state == HEAD) /* the line ends the message: it must not take this time */
             leave(r);
@@ -596,7 +685,7 @@ static unsigned looks_now(const struct em_reader *r)
 
     if (r->state == HEAD)
         return looks | head_looks(&r->m);
-    return looks | (r->container == NONE ? LOOK_START | LOOK_WRAP : 0);
+    return looks | (r->container == NONE ? LOOK_START | LOOK_WRAP : LOOK_ODD);
 }
 
 static const struct line_plan *plan_now(struct em_reader *r)
@@ -616,7 +705,7 @@ static const struct line_plan *plan_now(struct em_reader *r)
 /* Between messages, and in a wrapped one, any line could be the next that counts. */
 static bool may_pass(const struct em_reader *r)
 {
-    if (r->long_line)
+    if (r->long_line || r->in_qoe)
         return false;
     return r->state == HEAD ? r->m.wrap.how == WRAP_NOT : r->state == BODY || r->container != NONE;
 }
@@ -656,10 +745,13 @@ static void quick_lines(struct em_reader *r)
         if (!((first == 'C' && second == 'a') || (first == 'D' && second == 'i') ||
               (first == 'M' && second == 'e')))
             return;
-        if (line.p[7] == '-' && line.p[8] == 'B' && slice_starts(line, SLICE("Message-Body:")))
+        if (line.p[7] == '-' && line.p[8] == 'B' && slice_starts(line, SLICE("Message-Body:"))) {
+            if (body_is_xml(line))
+                return;
             finish_message(r, r->pos);
-        else
+        } else {
             head_line(&r->m, line);
+        }
         pass_lines(r, line_pass_on);
     }
 }
@@ -718,13 +810,14 @@ static void work(struct em_reader *r, bool final)
         size_t keep;
 
         lines(r, final);
-        keep = r->state == HEAD ? r->m.at : r->pos;
+        keep = r->state == HEAD ? r->m.at : r->in_qoe ? r->qoe_at : r->pos;
         before = r->in.n - keep;
         if (keep == 0)
             return;
         textin_drop(&r->in, keep);
         r->pos -= keep;
         r->m.at = 0;
+        r->qoe_at = 0;
     } while (r->in.n > before); /* UTF-16: the drop made room for more text */
 }
 
@@ -777,6 +870,8 @@ void em_reader_finish(struct em_reader *r)
     if (r->in.refusal)
         return;
     work(r, true);
+    if (r->in_qoe)
+        finish_qoe(r, r->pos);
     leave(r);
 }
 
@@ -810,7 +905,9 @@ void em_reader_mark(const struct em_reader *r, struct em_reader_mark *mark, stru
         how |= MARK_COUNTED | r->m.told << MARK_TOLD_SHIFT;
     how |= (r->long_line ? MARK_LONG : 0U) | (r->fresh ? MARK_FRESH : 0U);
     *mark = (struct em_reader_mark) {
-        .offset = textin_raw(&r->in, head ? r->m.at : r->pos),
+        .offset = textin_raw(&r->in, head        ? r->m.at
+                                     : r->in_qoe ? r->qoe_at
+                                                 : r->pos),
         .format = format_of(head ? r->m.container : r->container),
         .encoding = how,
         .time_us = r->time_us,

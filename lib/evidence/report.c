@@ -32,7 +32,7 @@ uint64_t em_report_key(const struct em_report *r)
 
     memset(&k, 0, sizeof k);
     k.call = em_hash(&em_hash_key_fixed, r->call_id.p, r->call_id.n);
-    k.code = r->code;
+    k.code = r->no_code ? UINT32_MAX : r->code;
     k.media_n = r->media_n;
     for (uint32_t i = 0; i < r->media_n; i++) {
         k.media[i].side = r->media[i].side;

@@ -26,6 +26,7 @@ struct em_report_media {
 
 struct em_report {
     uint32_t code;       /* the whole ErrorId */
+    bool no_code;        /* a QoE report, which carries ICE warnings only; code is 0 and counts for nothing */
     struct slice header; /* the header's value from the code on */
     struct slice reason; /* without quotes; empty when absent */
     struct em_report_media media[EM_REPORT_MEDIA_MAX];

@@ -103,9 +103,9 @@ void scan_report(void *scan, const struct em_report *report)
     struct em_scan *s = scan;
     struct em_count_delta d;
     struct em_call_state *state;
-    bool new_call, new_code, new_report;
+    bool new_call, new_code = false, new_report;
     uint64_t call;
-    void *value, *code;
+    void *value, *code = NULL;
 
     if (s->err || (s->windowed && !in_window(s, report)))
         return;
@@ -116,11 +116,12 @@ void scan_report(void *scan, const struct em_report *report)
     }
     call = em_hash(&s->key, report->call_id.p, report->call_id.n);
     s->code_key = mix(s, call, report->code);
-    if ((s->err = hashtab_add(&s->codes, s->code_key, &new_code, &code)) != 0 ||
+    if ((!report->no_code && (s->err = hashtab_add(&s->codes, s->code_key, &new_code, &code)) != 0) ||
         (s->err = hashtab_add(&s->reports, mix(s, call, em_report_key(report)), &new_report, NULL)) != 0 ||
         (s->err = hashtab_add(&s->calls, call, &new_call, &value)) != 0)
         return;
-    memcpy(code, &report->code, sizeof report->code);
+    if (code)
+        memcpy(code, &report->code, sizeof report->code);
     state = value;
     d = em_count_report(report, state, new_code, !new_report);
     add(&s->result, report->code, &d);

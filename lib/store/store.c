@@ -270,7 +270,7 @@ static int keyed(struct em_store *s, struct em_store_source *source, const struc
     if ((err = call_get(s, r->call_id, now_us, &id, &call, why)) < 0 ||
         (fresh = err = key_new(s, id, em_report_key(r), why)) < 0)
         return err;
-    if (fresh) {
+    if (fresh && !r->no_code) {
         em_report_row(r, &row);
         (void)slice_copy(slice_of(file), row.file, sizeof row.file);
         (void)slice_copy(slice_of(source_name(s, source)), row.source, sizeof row.source);
