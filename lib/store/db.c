@@ -512,6 +512,7 @@ static int set_up(struct em_db *db, struct em_why *why)
 
     if ((err = exec(db,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
+                    "PRAGMA cache_size = -8192;"
                     "PRAGMA journal_size_limit = 16777216; PRAGMA foreign_keys = OFF",
                     why)) != 0 ||
         (err = prepare_all(db, why)) != 0)
