@@ -136,6 +136,8 @@ function verdictNow(s, findings) {
   return { mood: "good", word: "✓ Media works", title: s.edges.length ? `${plural(s.edges.length, "edge")}, every check is up` : "No finding",
     facts: [["Calls", affected(s)], worst && ["Worth knowing", sentence(worst.text)]] };
 }
+// `commands` of an advice as code.
+const withCode = (text) => text.split("`").map((t, i) => (i % 2 ? el("code", {}, t) : t));
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 function showNow(s, findings) {
@@ -143,7 +145,7 @@ function showNow(s, findings) {
   section.className = `now ${v.mood}`;
   if (byId("now-word").textContent !== v.word) byId("now-word").textContent = v.word;
   if (byId("now-title").textContent !== v.title) byId("now-title").textContent = v.title;
-  part("now-facts", v.facts, () => v.facts.filter(Boolean).flatMap(([name, text, kind]) => [el("dt", {}, name), el("dd", { class: kind }, text)]));
+  part("now-facts", v.facts, () => v.facts.filter(Boolean).flatMap(([name, text, kind]) => [el("dt", {}, name), el("dd", { class: kind }, ...(kind ? withCode(text) : [text]))]));
   document.title = `${v.word} – Edge Media Monitor`;
 }
 
@@ -175,7 +177,7 @@ function findingCard(f) {
   return el("article", { class: "card" },
     el("div", { class: "line" }, pill(MOOD_OF_SEVERITY[f.severity], f.severity), el("h3", {}, sentence(f.text))),
     el("p", { class: "meta" }, [f.edge && `Edge ${f.edge}`, f.path && `path ${f.path}`, `since ${clock(f.since)} UTC`, `confidence ${f.confidence}`, f.kind].filter(Boolean).join(" · ")),
-    el("p", {}, el("strong", {}, "What to do: "), f.advice),
+    el("p", {}, el("strong", {}, "What to do: "), ...withCode(f.advice)),
     f.refute && el("p", { class: "meta" }, el("strong", {}, "It is something else if: "), f.refute),
     evidence.length > 0 && keepOpen(`finding ${f.id}`, el("details", {}, el("summary", {}, `Evidence: ${plural(f.observations, "observation")}, ${evidence.length} shown`),
       el("ul", { class: "evidence" }, ...evidence))),
