@@ -392,7 +392,7 @@ START_TEST(truncated_and_changed)
     char *p = em_slurp(vectors[_i].file, &n), *exact;
     uint64_t messages;
 
-    for (size_t cut = 0; cut <= n; cut += cut < n / 2 ? 3 : 1) {
+    for (size_t cut = 0; cut <= n; cut += 1 + n / 1000) {
         exact = malloc(cut + 1);
         memcpy(exact, p, cut);
         ck_assert_uint_le(reports_in(exact, cut, &messages), vectors[_i].reports);
@@ -401,7 +401,7 @@ START_TEST(truncated_and_changed)
     }
     exact = malloc(n);
     memcpy(exact, p, n);
-    for (size_t at = 0; at < n; at++) {
+    for (size_t at = 0; at < n; at += 1 + n / 1000) {
         static const char flips[] = { 1, 0x20, (char)0x80, 0x55 };
 
         exact[at] = (char)(p[at] ^ flips[at % sizeof flips]);
