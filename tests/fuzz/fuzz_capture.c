@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Packet captures of any kind: text comes out or an error does, and nothing else happens. */
+#include <stdint.h>
 #include <stdio.h>
 
 #include "evidence/capture.h"
