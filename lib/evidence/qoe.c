@@ -16,14 +16,14 @@
 
 /* --- where it stands in text -------------------------------------------------------------------------------------- */
 
-static const char root[] = "VQReportEvent";
+#define ROOT SLICE("VQReportEvent")
 
 /* The tag of the root element: its '<' and its name, a prefix and a colon between them at most. */
 static size_t find_root(struct slice line, bool closing)
 {
     size_t from = 0, at;
 
-    while ((at = slice_find(slice_from(line, from), SLICE("VQReportEvent"))) != SIZE_MAX) {
+    while ((at = slice_find(slice_from(line, from), ROOT)) != SIZE_MAX) {
         size_t p = from + at;
 
         while (p > 0 && from + at - p < 32 && line.p[p - 1] != '<' && line.p[p - 1] != '/' &&
@@ -33,7 +33,7 @@ static size_t find_root(struct slice line, bool closing)
             return p - 1;
         if (p > 1 && line.p[p - 1] == '/' && line.p[p - 2] == '<' && closing)
             return from + at;
-        from += at + sizeof root - 1;
+        from += at + ROOT.n;
     }
     return SIZE_MAX;
 }
