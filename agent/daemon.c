@@ -25,7 +25,7 @@
 #include "agent/web.h"
 #include "base/log.h"
 
-enum { EXIT_ERROR = 2, SAVE_S = 5, TRIM_AGAIN_US = 50000, SNMP_STOP_MS = 2000 };
+enum { EXIT_ERROR = 2, SAVE_S = 5, TRIM_AGAIN_US = 50000, QUIET_US = 500000, SNMP_STOP_MS = 2000 };
 
 struct options {
     bool foreground, test_config;
@@ -69,7 +69,7 @@ struct daemon {
     struct em_mailbox mailbox;
     struct em_notices *notices; /* NULL: no SNMP */
     struct em_notice_ring ring;
-    struct em_timer *save, *watchdog;
+    struct em_timer *save, *watchdog, *quiet;
     int64_t watchdog_us;
     char store_failure[EM_WHY_MAX], reload_failure[EM_WHY_MAX]; /* "": none */
 };
@@ -108,6 +108,17 @@ static void changed(void *arg)
 
     if (d->state)
         em_state_changed(d->state);
+    if (d->quiet)
+        em_timer_at(d->quiet, em_mono_us(em_net_clock(d->net)) + QUIET_US);
+}
+
+/* Nothing changed for a while: what the probes of a round had needs no memory until the next. */
+static void give_back(void *arg)
+{
+    const struct daemon *d = arg;
+
+    em_store_idle(d->store);
+    em_memory_give_back();
 }
 
 /* --- notifications ----------------------------------------------------------------------------------------------------------- */
@@ -476,7 +487,8 @@ static int start_loop(struct daemon *d, struct em_why *why)
         return EM_ERR_SYSTEM;
     d->save = em_timer_new(d->net, save, d);
     d->watchdog = em_timer_new(d->net, pet_watchdog, d);
-    if (!d->save || !d->watchdog)
+    d->quiet = em_timer_new(d->net, give_back, d);
+    if (!d->save || !d->watchdog || !d->quiet)
         return em_fail(why, EM_ERR_MEMORY, "no memory for timers");
     return watch_signals(d, why);
 }
@@ -534,6 +546,7 @@ static void stop(struct daemon *d)
         em_store_close(d->store);
     em_timer_free(d->save);
     em_timer_free(d->watchdog);
+    em_timer_free(d->quiet);
     em_conf_free(d->conf);
     for (size_t i = 0; i < sizeof d->signal / sizeof *d->signal; i++)
         if (d->signal[i])

@@ -17,3 +17,10 @@ void em_memory_set_up(void)
     (void)mallopt(M_TOP_PAD, SPARE);
 #endif
 }
+
+void em_memory_give_back(void)
+{
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}

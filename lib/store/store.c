@@ -36,6 +36,11 @@ fail:
     return err;
 }
 
+void em_store_idle(struct em_store *s)
+{
+    (void)sqlite3_db_release_memory(s->db.sqlite);
+}
+
 void em_store_close(struct em_store *s)
 {
     struct em_why why;

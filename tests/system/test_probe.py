@@ -17,6 +17,7 @@ sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system", f"{SRC}/demo"]
 import clock  # noqa: E402
 import free_ports  # noqa: E402
 import tap  # noqa: E402
+from private_snmpd import wait_for  # noqa: E402
 
 PROBE = f"{BUILD}/tests/system/probe_real"
 TURNSERVER = shutil.which("turnserver")
@@ -184,11 +185,21 @@ def test_quota_reached_is_degraded():
     return check_quota("udp")
 
 
+def stands_still(pid):
+    """A signal reaches the threads of a process one after the other; one that still runs would answer."""
+    states = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii", errors="replace") as f:
+            states.append(f.read().rpartition(")")[2].split()[0])
+    return set(states) == {"T"}
+
+
 def test_stopped_server_ends_at_the_timeout():
     if not TURNSERVER:
         return "no turnserver here"
     with Coturn("--use-auth-secret", "--static-auth-secret=north") as server:
         server.process.send_signal(signal.SIGSTOP)
+        wait_for("all its threads stand still", lambda: stands_still(server.process.pid), 5)
         for kind, want in (("stun", "filtered"), ("turn", "filtered")):
             verdict, r, (seconds, itself) = one(server.uri(kind, "udp"), timeout="800ms")
             assert verdict == want and r["requests"] == "2", (verdict, r)
