@@ -12,6 +12,7 @@ enum {
     AGENTX_GET = 5,
     AGENTX_GET_NEXT = 6,
     AGENTX_TEST_SET = 8,
+    AGENTX_CLEANUP_SET = 11,
     AGENTX_RESPONSE = 18,
     AGENTX_NON_DEFAULT_CONTEXT = 0x08,
     AGENTX_UNSUPPORTED_CONTEXT = 262,
@@ -115,12 +116,35 @@ static bool refuse_context(netsnmp_session *session, netsnmp_pdu *pdu)
     return true;
 }
 
+/* Every object is read-only. net-snmp's own way through TestSet, CommitSet and CleanupSet crashes when a master sends them without waiting
+ * for the answers (5.9.3, measured), so none of them gets there (RFC 2741 section 7.2.4). */
+static bool refuse_set(netsnmp_session *session, netsnmp_pdu *pdu)
+{
+    static const long errors[] = { SNMP_ERR_NOTWRITABLE, SNMP_ERR_COMMITFAILED, SNMP_ERR_UNDOFAILED };
+    netsnmp_pdu *response;
+
+    if (pdu->command < AGENTX_TEST_SET || pdu->command > AGENTX_CLEANUP_SET)
+        return false;
+    if (pdu->command == AGENTX_CLEANUP_SET) /* it has no answer */
+        return true;
+    if (!(response = response_to(session, pdu)))
+        return true;
+    snmp_free_varbind(response->variables);
+    response->variables = NULL;
+    response->errstat = errors[pdu->command - AGENTX_TEST_SET];
+    response->errindex = 1;
+    if (!snmp_send(session, response))
+        snmp_free_pdu(response);
+    return true;
+}
+
 static int receive(int operation, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *argument)
 {
     bool next = pdu && pdu->command == AGENTX_GET_NEXT;
     netsnmp_pdu *response;
 
-    if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu && refuse_context(session, pdu))
+    if (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE && pdu &&
+        (refuse_context(session, pdu) || refuse_set(session, pdu)))
         return 1;
     if (operation != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE || !pdu || !understood(pdu) ||
         !(response = response_to(session, pdu)))
