@@ -109,7 +109,7 @@ function verdictNow(s, findings) {
     return {
       mood: bad ? "bad" : "warn", word: bad ? "✕ Media is broken" : "! Media is at risk", title: sentence(worst.text),
       facts: [["Where", [worst.edge, worst.path].filter(Boolean).join(", path ") || "no single edge"], ["For whom", affected(s)],
-        ["Since", since(worst.since)], ["What to do", worst.advice, "todo"],
+        ["Since", since(worst.since)], ["What to do", worst.advice, "advice"],
         findings.length > 1 && ["Also", `${plural(findings.length - 1, "more finding")} below`]],
     };
   }
@@ -119,16 +119,16 @@ function verdictNow(s, findings) {
       mood: "bad", word: "✕ Checks fail", title: `${plural(down.length, "edge")} of ${number(s.edges.length)} ${down.length === 1 ? "does" : "do"} not pass every check`,
       facts: [["Where", down.slice(0, 5).map((e) => `${e.name} (${e.verdict})`).join(", ") + (down.length > 5 ? " and more" : "")],
         ["For whom", affected(s)], ["Since", since(first.changed_time)],
-        ["What to do", "Look at the failed checks below; their reasons say how far each probe got.", "todo"]],
+        ["What to do", "Look at the failed checks below; their reasons say how far each probe got.", "advice"]],
     };
   }
   if (s.recent.failure_threshold && s.recent.media_failures_5m >= s.recent.failure_threshold) {
     return { mood: "bad", word: "✕ Calls fail", title: `${plural(s.recent.media_failures_5m, "call")} failed in the last 5 minutes while every check is up`,
-      facts: [["For whom", affected(s)], ["What to do", "Look at the failed calls below: what do they have in common?", "todo"]] };
+      facts: [["For whom", affected(s)], ["What to do", "Look at the failed calls below: what do they have in common?", "advice"]] };
   }
   if (!s.edges.length && !s.sources.length) {
     return { mood: "unknown", word: "… Nothing is watched", title: "The configuration names no edge and no source of evidence",
-      facts: [["What to do", "Add an edge to the configuration (edgemedia.conf(5)) and reload the daemon.", "todo"]] };
+      facts: [["What to do", "Add an edge to the configuration (edgemedia.conf(5)) and reload the daemon.", "advice"]] };
   }
   if (s.daemon.checks_untested === s.daemon.checks && s.daemon.checks > 0) {
     return { mood: "unknown", word: "… Not known yet", title: "The first probes are under way", facts: [] };
