@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/loop.h"
+#include "cli/task.h"
 #include "expo/expo.h"
 #include "probe/path_payload.h"
 
@@ -50,67 +50,32 @@ static const struct em_opt_program program = {
 };
 
 struct run {
+    struct cli_task task; /* first */
     struct conf conf;
     struct em_path_conf path;
-    struct cli_loop *loop;
     struct em_path *running;
-    struct em_lookup *lookup;
-    struct em_timer *tick;
-    struct cli_progress progress;
-    char host[EM_URI_MAX];
-    uint16_t port;
-    struct em_why why;
-    bool failed;
 };
 
-static void on_done(void *arg)
+static int start(struct cli_task *t, struct em_net *net, const struct em_addr *address, struct em_why *why)
 {
-    cli_loop_stop(((struct run *)arg)->loop);
+    struct run *run = (struct run *)t;
+
+    run->path.address = *address;
+    return em_path_start(net, &run->path, cli_task_done, t, &run->running, why);
 }
 
-static void fail(struct run *run)
+static void progress(const struct cli_task *t, uint64_t *ended, uint64_t *all)
 {
-    run->failed = true;
-    cli_loop_stop(run->loop);
+    uint32_t n, of;
+
+    em_path_progress(((const struct run *)t)->running, &n, &of);
+    *ended = n;
+    *all = of;
 }
 
-/* The number of connections may grow while it runs. */
-static void on_tick(void *arg)
+static void stop(struct cli_task *t)
 {
-    struct run *run = arg;
-    uint32_t ended, all;
-
-    em_path_progress(run->running, &ended, &all);
-    run->progress.total = all;
-    cli_progress_at(&run->progress, ended);
-    em_timer_at(run->tick, em_mono_us(em_net_clock(cli_loop_net(run->loop))) + PROGRESS_US);
-}
-
-static void on_address(void *arg, const struct em_addr *addrs, size_t n, const char *failure)
-{
-    struct run *run = arg;
-    char text[EM_ADDRESS_MAX];
-    uint32_t ended, all;
-
-    run->lookup = NULL;
-    if (n == 0) {
-        em_fail(&run->why, EM_ERR_NOT_FOUND, "cannot resolve %s: %s", run->host, failure);
-        fail(run);
-        return;
-    }
-    run->path.address = addrs[0];
-    em_addr_text(&addrs[0], text);
-    if (n > 1)
-        fprintf(stderr, "edgemedia: %s has %zu addresses; only %s is tested, name another one to test that\n",
-                run->host, n, text);
-    if (em_path_start(cli_loop_net(run->loop), &run->path, on_done, run, &run->running, &run->why) < 0) {
-        fail(run);
-        return;
-    }
-    em_path_progress(run->running, &ended, &all);
-    cli_progress_begin(&run->progress, all, "tries");
-    if (run->progress.on)
-        on_tick(run);
+    em_path_stop(((struct run *)t)->running);
 }
 
 /* --- what is printed ---------------------------------------------------------------------------------------------------------- */
@@ -241,8 +206,9 @@ static int status_of(const struct em_path_judgement *j)
 }
 
 /* An interrupted test tells what it has found so far. */
-static int report(struct run *run, bool whole)
+static int report(struct cli_task *t, bool whole)
 {
+    struct run *run = (struct run *)t;
     struct buf out = buf_heap(CLI_OUTPUT_MAX);
     struct em_path_result r;
     int status = CLI_FAILED;
@@ -285,7 +251,7 @@ static bool read_host(struct run *run, struct slice name)
 {
     if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
         name = (struct slice) { name.p + 1, name.n - 2 };
-    return name.n > 0 && slice_copy(name, run->host, sizeof run->host);
+    return name.n > 0 && slice_copy(name, run->task.host, sizeof run->task.host);
 }
 
 /* A URI of a probe, whatever its kind: only where it leads to counts. */
@@ -295,8 +261,8 @@ static bool read_uri(struct run *run, const char *text)
 
     if (em_probe_uri_read(text, &uri, NULL) < 0 || uri.port == 0)
         return false;
-    memcpy(run->host, uri.host, sizeof run->host);
-    run->port = uri.port;
+    memcpy(run->task.host, uri.host, sizeof run->task.host);
+    run->task.port = uri.port;
     run->path.transport = uri.transport == EM_TRANSPORT_UDP ? EM_TRANSPORT_UDP : EM_TRANSPORT_TCP;
     return true;
 }
@@ -305,14 +271,14 @@ static bool read_pair(struct run *run, const char *text)
 {
     const char *colon = strrchr(text, ':');
 
-    return colon && read_port(colon + 1, &run->port) &&
+    return colon && read_port(colon + 1, &run->task.port) &&
            read_host(run, (struct slice) { text, (size_t)(colon - text) });
 }
 
 static int read_target(struct run *run, char **operands, int n)
 {
     run->path.transport = EM_TRANSPORT_TCP;
-    if (n == 2 ? !read_host(run, slice_of(operands[0])) || !read_port(operands[1], &run->port)
+    if (n == 2 ? !read_host(run, slice_of(operands[0])) || !read_port(operands[1], &run->task.port)
                : !read_uri(run, operands[0]) && !read_pair(run, operands[0]))
         return cli_usage(&program, "what is tested must be a URI, HOST:PORT, or HOST PORT");
     return read_transport(run);
@@ -327,33 +293,11 @@ static void read_conf(struct run *run)
     run->path.no_walk = run->conf.no_hops;
 }
 
-static int run_path(struct run *run)
-{
-    bool ended;
-    int status;
-
-    if (cli_loop_new(&run->loop, &run->why) < 0)
-        return cli_fail("%s", run->why.text);
-    run->tick = em_timer_new(cli_loop_net(run->loop), on_tick, run);
-    run->lookup = em_net_resolve(cli_loop_net(run->loop), run->host, run->port, RESOLVE_US, on_address, run);
-    ended = run->tick && run->lookup && cli_loop_run(run->loop);
-    cli_progress_clear(&run->progress);
-    if (run->failed)
-        status = cli_fail("%s", run->why.text);
-    else if (!run->running)
-        status = cli_fail("%s", run->tick && run->lookup ? "interrupted" : em_err_text(EM_ERR_MEMORY));
-    else
-        status = report(run, ended);
-    em_lookup_cancel(run->lookup);
-    em_timer_free(run->tick);
-    em_path_stop(run->running);
-    cli_loop_free(run->loop);
-    return status;
-}
+static const struct cli_task_kind kind = { "tested", "tries", start, progress, stop, report };
 
 static int path(int argc, char **argv)
 {
-    struct run run = { 0 };
+    struct run run = { .task = { .kind = &kind } };
     int first = 0, status;
     bool done;
 
@@ -365,7 +309,7 @@ static int path(int argc, char **argv)
     if ((status = read_target(&run, argv + first, argc - first)) != CLI_GOOD)
         return status;
     read_conf(&run);
-    return run_path(&run);
+    return cli_task_run(&run.task);
 }
 
 const struct cli_command cli_path = { "path", "tell what the path to a port does to media", path };

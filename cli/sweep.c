@@ -6,12 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/loop.h"
+#include "cli/task.h"
 #include "expo/expo.h"
 #include "net/bulk.h"
 #include "probe/sweep.h"
-
-enum { PROGRESS_US = 100000, RESOLVE_US = 10000000 };
 
 struct conf {
     bool json, tcp, udp;
@@ -51,65 +49,34 @@ static const struct em_opt_program program = {
 };
 
 struct run {
+    struct cli_task task; /* first */
     struct conf conf;
     struct em_sweep_conf sweep;
-    struct cli_loop *loop;
     struct em_sweep *running;
-    struct em_lookup *lookup;
-    struct em_timer *tick;
-    struct cli_progress progress;
-    char host[EM_URI_MAX], key[EM_SWEEP_KEY_MAX];
-    struct em_why why;
-    bool failed;
+    char key[EM_SWEEP_KEY_MAX];
 };
 
-static void on_done(void *arg)
+static int start(struct cli_task *t, struct em_net *net, const struct em_addr *address, struct em_why *why)
 {
-    cli_loop_stop(((struct run *)arg)->loop);
+    struct run *run = (struct run *)t;
+
+    em_bulk_more_room();
+    run->sweep.address = *address;
+    return em_sweep_start(net, &run->sweep, NULL, cli_task_done, t, &run->running, why);
 }
 
-static void fail(struct run *run)
+static void progress(const struct cli_task *t, uint64_t *ended, uint64_t *all)
 {
-    run->failed = true;
-    cli_loop_stop(run->loop);
-}
-
-static void on_tick(void *arg)
-{
-    struct run *run = arg;
     struct em_sweep_result r;
 
-    em_sweep_result(run->running, &r);
-    cli_progress_at(&run->progress, r.tested);
-    em_timer_at(run->tick, em_mono_us(em_net_clock(cli_loop_net(run->loop))) + PROGRESS_US);
+    em_sweep_result(((const struct run *)t)->running, &r);
+    *ended = r.tested;
+    *all = r.ports;
 }
 
-static void on_address(void *arg, const struct em_addr *addrs, size_t n, const char *failure)
+static void stop(struct cli_task *t)
 {
-    struct run *run = arg;
-    char text[EM_ADDRESS_MAX];
-    struct em_sweep_result r;
-
-    run->lookup = NULL;
-    if (n == 0) {
-        em_fail(&run->why, EM_ERR_NOT_FOUND, "cannot resolve %s: %s", run->host, failure);
-        fail(run);
-        return;
-    }
-    run->sweep.address = addrs[0];
-    em_addr_text(&addrs[0], text);
-    if (n > 1)
-        fprintf(stderr, "edgemedia: %s has %zu addresses; only %s is swept, name another one to sweep that\n",
-                run->host, n, text);
-    if (em_sweep_start(cli_loop_net(run->loop), &run->sweep, NULL, on_done, run, &run->running, &run->why) <
-        0) {
-        fail(run);
-        return;
-    }
-    em_sweep_result(run->running, &r);
-    cli_progress_begin(&run->progress, r.ports, "ports");
-    if (run->progress.on)
-        on_tick(run);
+    em_sweep_stop(((struct run *)t)->running);
 }
 
 /* --- what is printed ---------------------------------------------------------------------------------------------------------- */
@@ -248,8 +215,9 @@ static int status_of(const struct em_sweep *s)
 }
 
 /* An interrupted sweep tells what it has found so far. */
-static int report(struct run *run, bool whole)
+static int report(struct cli_task *t, bool whole)
 {
+    const struct run *run = (const struct run *)t;
     struct buf out = buf_heap(CLI_OUTPUT_MAX);
     int status = CLI_FAILED;
 
@@ -276,8 +244,8 @@ static int read_conf(struct run *run)
         return cli_usage(&program, "--rate must be max or a number from 1 to %d", EM_SWEEP_RATE_MAX);
     if (strcmp(c->payload, "stun") != 0 && strcmp(c->payload, "sharing") != 0)
         return cli_usage(&program, "--payload must be stun or sharing");
-    if (c->key_file && cli_read_line(c->key_file, run->key, sizeof run->key, &run->why) < 0)
-        return cli_fail("%s", run->why.text);
+    if (c->key_file && cli_read_line(c->key_file, run->key, sizeof run->key, &run->task.why) < 0)
+        return cli_fail("%s", run->task.why.text);
     run->sweep.transport = c->udp ? EM_TRANSPORT_UDP : EM_TRANSPORT_TCP;
     run->sweep.rate = (uint32_t)rate;
     run->sweep.timeout_us = c->timeout_us;
@@ -294,41 +262,18 @@ static int read_target(struct run *run, const char *host, const char *ports)
 
     if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
         name = (struct slice) { name.p + 1, name.n - 2 };
-    if (name.n == 0 || !slice_copy(name, run->host, sizeof run->host))
+    if (name.n == 0 || !slice_copy(name, run->task.host, sizeof run->task.host))
         return cli_usage(&program, "the host must be a name or an address");
     if (!em_read_ports(ports, &run->sweep.ports))
         return cli_usage(&program, "the ports must be written FIRST-LAST, within 1-65535");
     return CLI_GOOD;
 }
 
-static int run_sweep(struct run *run)
-{
-    bool ended;
-    int status;
-
-    em_bulk_more_room();
-    if (cli_loop_new(&run->loop, &run->why) < 0)
-        return cli_fail("%s", run->why.text);
-    run->tick = em_timer_new(cli_loop_net(run->loop), on_tick, run);
-    run->lookup = em_net_resolve(cli_loop_net(run->loop), run->host, 0, RESOLVE_US, on_address, run);
-    ended = run->tick && run->lookup && cli_loop_run(run->loop);
-    cli_progress_clear(&run->progress);
-    if (run->failed)
-        status = cli_fail("%s", run->why.text);
-    else if (!run->running)
-        status = cli_fail("%s", run->tick && run->lookup ? "interrupted" : em_err_text(EM_ERR_MEMORY));
-    else
-        status = report(run, ended);
-    em_lookup_cancel(run->lookup);
-    em_timer_free(run->tick);
-    em_sweep_stop(run->running);
-    cli_loop_free(run->loop);
-    return status;
-}
+static const struct cli_task_kind kind = { "swept", "ports", start, progress, stop, report };
 
 static int sweep(int argc, char **argv)
 {
-    struct run run = { 0 };
+    struct run run = { .task = { .kind = &kind } };
     int first = 0, status;
     bool done;
 
@@ -339,7 +284,7 @@ static int sweep(int argc, char **argv)
         return cli_usage(&program, "a host and a range of ports are needed");
     if ((status = read_target(&run, argv[first], argv[first + 1])) == CLI_GOOD &&
         (status = read_conf(&run)) == CLI_GOOD)
-        status = run_sweep(&run);
+        status = cli_task_run(&run.task);
     explicit_bzero(run.key, sizeof run.key);
     return status;
 }
