@@ -11,6 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* 1 under a sanitizer, which makes everything several times slower and keeps memory of its own: for bounds of time and memory, and for how many
+ * of very many like cases are tried. Else 0. */
+#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
+#define EM_SANITIZED 1
+#elif defined __has_feature
+#define EM_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define EM_SANITIZED 0
+#endif
+
 /* A new case of this program's suite. Time-out 60 s; runs forked unless CK_FORK=no. */
 TCase *em_case(const char *name);
 

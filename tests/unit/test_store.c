@@ -15,14 +15,7 @@
 #include "store/history.h"
 #include "store/state.h"
 
-/* How long a snapshot may take; a sanitizer makes everything several times slower. */
-#if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
-enum { SNAPSHOT_US = 20000 };
-#elif defined __has_feature
-enum { SNAPSHOT_US = __has_feature(address_sanitizer) ? 20000 : 2000 };
-#else
-enum { SNAPSHOT_US = 2000 };
-#endif
+enum { SNAPSHOT_US = EM_SANITIZED ? 20000 : 2000 }; /* how long a snapshot may take */
 
 #define T0 (INT64_C(1700000000) * EM_US_PER_S)
 
