@@ -343,13 +343,13 @@ START_TEST(cut_and_changed)
     put_tcp(y, 5061, (uint32_t)(9 + half), text + half, strlen(text) - half, &file);
     if (!capture_recognise(file.p, file.n))
         return;
-    for (size_t cut = 4; cut < file.n; cut += 5) {
+    for (size_t cut = 4; cut < file.n; cut += EM_SANITIZED ? 5 : 1) {
         int err = scan(file.p, cut, &t, &why);
 
         ck_assert_msg(err == EM_ERR_INPUT || err == 0, "cut at %zu: %d %s", cut, err, why.text);
         ck_assert_uint_le(t.calls, 2);
     }
-    for (size_t at = 0; at < file.n; at += 3) {
+    for (size_t at = 0; at < file.n; at += EM_SANITIZED ? 3 : 1) {
         file.p[at] ^= (uint8_t)(1U << at % 8);
         (void)scan(file.p, file.n, &t, &why);
         file.p[at] ^= (uint8_t)(1U << at % 8);

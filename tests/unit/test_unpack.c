@@ -71,7 +71,7 @@ START_TEST(cut_anywhere)
     uint64_t before = 0;
 
     ck_assert_int_eq(scan(p, n, &whole, &why), 0);
-    for (size_t cut = 8; cut < n; cut += 7) {
+    for (size_t cut = 8; cut < n; cut += EM_SANITIZED ? 7 : 1) {
         int err = scan(p, cut, &got, &why);
 
         ck_assert_msg(err == EM_ERR_INPUT || (err == 0 && !vectors[_i].single), "cut at %zu: %d", cut, err);
@@ -91,7 +91,7 @@ START_TEST(changed_anywhere)
     struct em_totals got;
     struct em_why why = { "" };
 
-    for (size_t at = 0; at < n; at += 3) {
+    for (size_t at = 0; at < n; at += EM_SANITIZED ? 3 : 1) {
         char was = p[at];
 
         p[at] = (char)(was ^ (1 << at % 8));
