@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "probe/sharing.h"
+#include "wire/hmac.h"
 #include "wire/msice.h"
 #include "wire/stun.h"
 #include "wire/stun_auth.h"
@@ -199,7 +200,7 @@ static bool echo_datagram(struct em_responder *r, struct em_listener *l, const u
     uint64_t id = source_id(r, from);
     const uint8_t *token;
 
-    if (!sharing_is_frame(p, n, &token) || memcmp(token, &id, SHARING_TOKEN) != 0 || !source_may(r, id, n))
+    if (!sharing_is_frame(p, n, &token) || !secret_same(token, &id, SHARING_TOKEN) || !source_may(r, id, n))
         return false;
     r->credit -= (int64_t)n;
     r->stats.echoed += n;

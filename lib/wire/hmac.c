@@ -3,6 +3,7 @@
 #include "wire/hmac.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 size_t hmac_size(bool sha256)
@@ -29,4 +30,9 @@ bool hmac_of(bool sha256, struct slice key, const struct slice *pieces, size_t p
     EVP_MAC_CTX_free(ctx);
     EVP_MAC_free(mac);
     return ok;
+}
+
+bool secret_same(const void *a, const void *b, size_t n)
+{
+    return CRYPTO_memcmp(a, b, n) == 0;
 }

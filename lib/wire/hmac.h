@@ -18,4 +18,7 @@ size_t hmac_size(bool sha256); /* of the digest */
 bool hmac_of(bool sha256, struct slice key, const struct slice *pieces, size_t pieces_n,
              uint8_t digest[HMAC_SHA256_SIZE]);
 
+/* Whether n bytes are the same, in a time that does not tell how many are: for digests, tokens and keys. */
+bool secret_same(const void *a, const void *b, size_t n);
+
 #endif

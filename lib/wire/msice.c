@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include <openssl/crypto.h>
-
 #include "wire/hmac.h"
 
 enum { BLOCK = 64, INTEGRITY_SIZE = 4 + HMAC_SHA1_SIZE, FINGERPRINT_SIZE = 8 };
@@ -60,6 +58,6 @@ enum stun_integrity msice_check_integrity(const struct stun_msg *m, struct slice
         return STUN_INTEGRITY_ABSENT;
     if (!digest(m->bytes, m->integrity_at, password, sum))
         return STUN_INTEGRITY_WRONG;
-    return CRYPTO_memcmp(sum, m->bytes + m->integrity_at + 4, HMAC_SHA1_SIZE) == 0 ? STUN_INTEGRITY_RIGHT
-                                                                                   : STUN_INTEGRITY_WRONG;
+    return secret_same(sum, m->bytes + m->integrity_at + 4, HMAC_SHA1_SIZE) ? STUN_INTEGRITY_RIGHT
+                                                                            : STUN_INTEGRITY_WRONG;
 }

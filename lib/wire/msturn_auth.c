@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "wire/hmac.h"
@@ -75,8 +74,7 @@ enum stun_integrity msturn_check_integrity(const struct msturn_msg *m, const str
     if (m->integrity_size != n || m->integrity_at + 4 + n != m->size ||
         !digest(k, sha256, m->bytes, m->integrity_at, sum))
         return STUN_INTEGRITY_WRONG;
-    return CRYPTO_memcmp(sum, m->bytes + m->integrity_at + 4, n) == 0 ? STUN_INTEGRITY_RIGHT
-                                                                      : STUN_INTEGRITY_WRONG;
+    return secret_same(sum, m->bytes + m->integrity_at + 4, n) ? STUN_INTEGRITY_RIGHT : STUN_INTEGRITY_WRONG;
 }
 
 /* Strict: whole groups of four, no blanks, padding only at the end. */

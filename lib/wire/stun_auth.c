@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -106,7 +105,7 @@ enum stun_integrity stun_check_integrity(const struct stun_msg *m, const struct 
     header[3] = (uint8_t)length;
     if (!hmac(sha256, k, header, m->bytes + 4, at - 4, digest))
         return STUN_INTEGRITY_WRONG;
-    return CRYPTO_memcmp(digest, m->bytes + at + 4, size) == 0 ? STUN_INTEGRITY_RIGHT : STUN_INTEGRITY_WRONG;
+    return secret_same(digest, m->bytes + at + 4, size) ? STUN_INTEGRITY_RIGHT : STUN_INTEGRITY_WRONG;
 }
 
 bool stun_rest_credentials(const char *secret, int64_t expiry_s, const char *name, char *user,
