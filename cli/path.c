@@ -247,13 +247,6 @@ static bool read_port(const char *text, uint16_t *port)
     return true;
 }
 
-static bool read_host(struct run *run, struct slice name)
-{
-    if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
-        name = (struct slice) { name.p + 1, name.n - 2 };
-    return name.n > 0 && slice_copy(name, run->task.host, sizeof run->task.host);
-}
-
 /* A URI of a probe, whatever its kind: only where it leads to counts. */
 static bool read_uri(struct run *run, const char *text)
 {
@@ -272,13 +265,13 @@ static bool read_pair(struct run *run, const char *text)
     const char *colon = strrchr(text, ':');
 
     return colon && read_port(colon + 1, &run->task.port) &&
-           read_host(run, (struct slice) { text, (size_t)(colon - text) });
+           cli_task_host(&run->task, (struct slice) { text, (size_t)(colon - text) });
 }
 
 static int read_target(struct run *run, char **operands, int n)
 {
     run->path.transport = EM_TRANSPORT_TCP;
-    if (n == 2 ? !read_host(run, slice_of(operands[0])) || !read_port(operands[1], &run->task.port)
+    if (n == 2 ? !cli_task_host(&run->task, slice_of(operands[0])) || !read_port(operands[1], &run->task.port)
                : !read_uri(run, operands[0]) && !read_pair(run, operands[0]))
         return cli_usage(&program, "what is tested must be a URI, HOST:PORT, or HOST PORT");
     return read_transport(run);

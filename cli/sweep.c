@@ -258,11 +258,7 @@ static int read_conf(struct run *run)
 
 static int read_target(struct run *run, const char *host, const char *ports)
 {
-    struct slice name = slice_of(host);
-
-    if (name.n > 2 && name.p[0] == '[' && name.p[name.n - 1] == ']')
-        name = (struct slice) { name.p + 1, name.n - 2 };
-    if (name.n == 0 || !slice_copy(name, run->task.host, sizeof run->task.host))
+    if (!cli_task_host(&run->task, slice_of(host)))
         return cli_usage(&program, "the host must be a name or an address");
     if (!em_read_ports(ports, &run->sweep.ports))
         return cli_usage(&program, "the ports must be written FIRST-LAST, within 1-65535");

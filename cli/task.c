@@ -8,6 +8,13 @@
 
 enum { PROGRESS_US = 100000, RESOLVE_US = 10000000 };
 
+bool cli_task_host(struct cli_task *t, struct slice typed)
+{
+    if (typed.n > 2 && typed.p[0] == '[' && typed.p[typed.n - 1] == ']')
+        typed = (struct slice) { typed.p + 1, typed.n - 2 };
+    return typed.n > 0 && slice_copy(typed, t->host, sizeof t->host);
+}
+
 void cli_task_done(void *task)
 {
     cli_loop_stop(((struct cli_task *)task)->loop);

@@ -3,7 +3,7 @@
  *
  *     static const struct cli_task_kind kind = { "swept", "ports", start, progress, stop, report };
  *     struct run { struct cli_task task; ... } run = { .task = { .kind = &kind } };     task is the first member
- *     ... fill in run.task.host ...
+ *     ... cli_task_host(&run.task, ...) ...
  *     return cli_task_run(&run.task);
  */
 #ifndef EM_CLI_TASK_H
@@ -39,6 +39,9 @@ struct cli_task {
     struct em_why why;
     bool started, failed;
 };
+
+/* What was typed for a host: a name or an address, an IPv6 one with or without brackets. False: nothing, or more than there is room for. */
+bool cli_task_host(struct cli_task *t, struct slice typed) EM_MUST_CHECK;
 
 void cli_task_done(void *task);
 
