@@ -298,6 +298,16 @@ static int keyed(struct em_store *s, struct em_store_source *source, const struc
         why);
 }
 
+/* Every report passes here once, in its transaction, when what is new in it is known: into the counters and windows, the history, and
+ * whatever else is told by failures. d->media_failure: a call that has failed was not known to have failed before; d->code: a failure
+ * has its first report. */
+static int counted(struct em_store *s, struct em_store_source *from, const struct em_report *r,
+                   const struct em_count_delta *d, int64_t at_us, int64_t now_us, struct em_why *why)
+{
+    add(&s->next, from, r, d, at_us);
+    return add_history(s, r, d, at_us, now_us, why);
+}
+
 int em_store_report(struct em_store *s, uint32_t source, const struct em_report *r, const char *file,
                     struct em_why *why)
 {
@@ -314,8 +324,7 @@ int em_store_report(struct em_store *s, uint32_t source, const struct em_report 
         d = em_count_report(r, NULL, false, false);
     else if ((err = keyed(s, from, r, file, now_us, at_us, &d, why)) < 0)
         return em_store_spoil(s, err);
-    add(&s->next, from, r, &d, at_us);
-    if ((err = add_history(s, r, &d, at_us, now_us, why)) < 0)
+    if ((err = counted(s, from, r, &d, at_us, now_us, why)) < 0)
         return em_store_spoil(s, err);
     from->report_us = (uint64_t)now_us;
     return 0;
