@@ -342,6 +342,32 @@ static const struct em_field media_fields[] = {
 };
 #undef ROW
 
+#define ROW em_peer_row
+static const struct em_field peer_fields[] = {
+    F(1, INDEX, peer, .snmp = "Index",
+      .help = "Number of the row. It survives restarts. A peer that made room for others and came back has "
+              "a new one."),
+    F(2, ENUM, kind, .snmp = "Kind", .names = &em_peer_kind_names, .label = "kind",
+      .help = "What the name is, and what the row counts."),
+    F(3, TEXT, name, .snmp = "Name", .label = "peer",
+      .help = "The far relay's address without its port, or the far party's domain. Empty if the row is the "
+              "sum of those that have none of their own."),
+    F(4, COUNTER, media_failures, .snmp = "MediaFailures", .metric = "peer_media_failures", .unit = "calls",
+      .help = "Calls with a media failure that had this peer. Each call counts for one relay and for one "
+              "domain at most, those that a report of it names first."),
+    F(5, COUNTER, code_23, .snmp = "Code23Failures", .metric = "peer_code23_failures", .unit = "calls",
+      .help = "Calls with diagnostic code 23 that had this peer."),
+    F(6, COUNTER, code_23_tcp_nat, .snmp = "Code23TcpNatFailures", .metric = "peer_code23_tcp_nat_failures",
+      .unit = "calls",
+      .help = "Calls with both diagnostic code 23 and ICE warning bit 0x100 that had this peer."),
+    F(7, GAUGE, media_failures_1h, .snmp = "MediaFailuresLastHour", .metric = "peer_recent_failures_calls",
+      .label = "window=\"1h\"", .unit = "calls",
+      .help = "Calls with a media failure that had this peer recently. The window is the last hour."),
+    F(8, TIME, first_time, .snmp = "FirstTime", .help = "When the first of these calls failed."),
+    F(9, TIME, last_time, .snmp = "LastTime", .help = "When the latest of these calls failed."),
+};
+#undef ROW
+
 #define ROW em_failure_row
 static const struct em_field failure_fields[] = {
     F(1, INDEX, failure, .snmp = "Index", .flags = EM_FIELD_NO_JSON,
@@ -455,6 +481,10 @@ const struct em_table em_catalogue[EM_T_COUNT] = {
           "Calls by ICE warning bit."),
     TABLE(EM_T_MEDIA, "media_kinds", "emMedia", 18, em_media_row, media_fields, 1, EM_MEDIA_COUNT,
           "Calls with a media failure by kind of media."),
+    TABLE(EM_T_PEER, "peers", "emPeer", 19, em_peer_row, peer_fields, 1, EM_PEERS_MAX,
+          "Calls with a media failure by the relay and by the domain of the far side, seen from the party "
+          "that reported. The relays and the domains that failed last have rows of their own, 64 of each; "
+          "what a row had counted when it made room for another is in the row of the others."),
     TABLE(EM_T_FAILURE, "recent_failures", "emRecentFailure", 20, em_failure_row, failure_fields, 1,
           EM_RECENT_MAX, "The most recent failures, one row for each call and code."),
     TABLE(EM_T_FINDING, "findings", "emFinding", 21, em_finding_row, finding_fields, 1, EM_FINDINGS_MAX,

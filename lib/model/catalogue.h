@@ -67,6 +67,7 @@ enum em_table_id {
     EM_T_CODE,
     EM_T_ICE,
     EM_T_MEDIA,
+    EM_T_PEER,
     EM_T_FAILURE,
     EM_T_FINDING,
     EM_T_EVIDENCE,

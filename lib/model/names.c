@@ -68,6 +68,10 @@ NAMES(em_finding_kind_names, "finding",
 NAMES(em_path_filter_names, "path filter", { "none", "everything gets through" },
       { "port", "the port is blocked" }, { "content", "what is sent decides whether it gets through" },
       { "loss", "packets get lost, whatever they carry" }, { "size", "large packets do not get through" });
+NAMES(em_peer_kind_names, "peer kind", { "relay", "calls whose far relay has this address" },
+      { "domain", "calls whose far party has an address in this domain" },
+      { "other-relays", "calls whose far relay has no row of its own" },
+      { "other-domains", "calls whose far party's domain has no row of its own" });
 NAMES(em_severity_names, "severity", { "notice", "worth knowing" },
       { "warning", "some users are affected, or soon will be" }, { "critical", "users are affected now" });
 NAMES(em_confidence_names, "confidence", { "low", "one observation" },

@@ -105,6 +105,9 @@ enum em_finding_kind {
 };
 enum { EM_FINDING_KINDS = EM_FINDING_REWRITTEN };
 
+/* Whom calls failed with; evidence/peer.h has how that is read. */
+enum em_peer_kind { EM_PEER_RELAY = 1, EM_PEER_DOMAIN, EM_PEER_OTHER_RELAYS, EM_PEER_OTHER_DOMAINS };
+
 /* What the differential test of a path found; lib/probe/path_judge.h has how. */
 enum em_path_filter {
     EM_PATH_NONE = 1,
@@ -120,7 +123,7 @@ enum em_confidence { EM_CONFIDENCE_LOW = 1, EM_CONFIDENCE_MEDIUM, EM_CONFIDENCE_
 extern const struct em_names em_finding_kind_names, em_severity_names, em_confidence_names;
 extern const struct em_names em_verdict_names, em_transport_names, em_dialect_names, em_side_names,
     em_media_names, em_code_class_names, em_source_type_names, em_source_state_names, em_format_names,
-    em_truth_names, em_path_filter_names;
+    em_truth_names, em_path_filter_names, em_peer_kind_names;
 
 /* The name, or "unknown-N"-free "?" for a value outside the list (our bug). Never NULL. */
 const char *em_name_of(const struct em_names *names, uint32_t value);

@@ -29,7 +29,9 @@ enum {
     EM_SOURCES_MAX = 256,
     EM_CODES_MAX = 512, /* distinct diagnostic codes that are told apart */
     EM_ICE_BITS = 32,
-    EM_RECENT_MAX = 200, /* recent failures that are kept in the snapshot */
+    EM_PEERS_KEPT = 64,                   /* far relays, and as many far domains, that are told apart */
+    EM_PEERS_MAX = 2 * EM_PEERS_KEPT + 2, /* the others are a row for each of the two */
+    EM_RECENT_MAX = 200,                  /* recent failures that are kept in the snapshot */
     EM_FINDINGS_MAX = 1000,
     EM_EVIDENCE_MAX = 8, /* observations that are kept of one finding */
 };
@@ -136,6 +138,16 @@ struct em_media_row {
     uint32_t media; /* index: enum em_media */
     char name[EM_NAME_MAX];
     uint64_t calls;
+};
+
+/* Calls with a media failure by whom they failed with: an address or a domain, never a user. */
+struct em_peer_row {
+    uint32_t peer; /* index; the same for the same row as long as it is kept, never another row's */
+    uint32_t kind;
+    char name[EM_TEXT_MAX]; /* an IP address without its port, or a domain in lower case; "": the others */
+    uint64_t media_failures, code_23, code_23_tcp_nat;
+    uint64_t media_failures_1h;
+    int64_t first_time, last_time;
 };
 
 /* One call and code: the first report of it. Also one line of `edgemedia scan --failures`. */

@@ -12,7 +12,7 @@
 
 #include "base/slice.h"
 
-/* call: one row for each Call-ID; flags: 1 code 23 seen, 2 media failure seen. The ids grow with time, and report and failure
+/* call: one row for each Call-ID; flags: 1 code 23 seen, 2 media failure seen, others peers.h. The ids grow with time, and report and failure
  * hang on them: whatever is to be forgotten one day is a range of calls.
  * report: the keys of the reports seen, by call: neighbours in time are neighbours on disk.
  * failure: first report of each call and code; at_us: time_us, or the time of reading when that is unusable.
@@ -53,7 +53,8 @@ static const char schema[] =
 /* What each version of the schema adds to the one before; a new database gets them all. A statement is never changed once it was released.
  * 2: finding: each time that a finding was raised; ended_us 0 = it still is.
  * 3: history: calls in each slot of each series. path, path_history: the same for probes; rank orders verdicts, n_.. is how many probes
- * had that phase. place is the resolution and the place in its ring. */
+ * had that phase. place is the resolution and the place in its ring.
+ * 4: peer: whom calls failed with; the first two rows are all that have none of their own. */
 static const char *const upgrades[] = {
     "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
@@ -70,6 +71,10 @@ static const char *const upgrades[] = {
     "INTEGER NOT NULL, n_tls INTEGER NOT NULL, stun_us INTEGER NOT NULL, n_stun INTEGER NOT NULL, "
     "allocate_us INTEGER NOT NULL, n_allocate INTEGER NOT NULL, relay_us INTEGER NOT NULL, n_relay "
     "INTEGER NOT NULL, PRIMARY KEY(path, place)) WITHOUT ROWID;",
+    "CREATE TABLE peer(id INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, name TEXT NOT NULL, "
+    "media_failures INTEGER NOT NULL, code_23 INTEGER NOT NULL, code_23_tcp_nat INTEGER NOT NULL, "
+    "first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, UNIQUE(kind, name)); INSERT INTO peer "
+    "VALUES(1, 3, '', 0, 0, 0, 0, 0), (2, 4, '', 0, 0, 0, 0, 0);",
 };
 _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
 
@@ -142,6 +147,15 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_HISTORY_ADD] =
         "INSERT INTO history VALUES(?1, ?2, ?3, ?4) ON CONFLICT(series, place) DO UPDATE SET slot = "
         "excluded.slot, calls = excluded.calls + CASE WHEN slot = excluded.slot THEN calls ELSE 0 END",
+    [EM_SQL_HISTORY_DROP] = "DELETE FROM history WHERE series = ?1",
+    [EM_SQL_PEERS] = "SELECT id, kind, name, media_failures, code_23, code_23_tcp_nat, first_us, last_us "
+                     "FROM peer ORDER BY id",
+    [EM_SQL_PEER_NEW] = "INSERT INTO peer(kind, name, media_failures, code_23, code_23_tcp_nat, first_us, "
+                        "last_us) VALUES(?1, ?2, 0, 0, 0, 0, 0)",
+    [EM_SQL_PEER_SET] = "UPDATE peer SET media_failures = ?2, code_23 = ?3, code_23_tcp_nat = ?4, "
+                        "first_us = ?5, last_us = ?6 WHERE id = ?1",
+    [EM_SQL_PEER_DROP] = "DELETE FROM peer WHERE id = ?1",
+    [EM_SQL_CALL_PEERS] = "SELECT remote_relay, sip_from, sip_to, side FROM failure WHERE call = ?1 LIMIT 16",
     [EM_SQL_PATHS] = "SELECT id, edge, item, address, seen_us FROM path ORDER BY edge, item, address",
     [EM_SQL_PATH_NEW] = "INSERT INTO path(edge, item, address, seen_us) VALUES(?1, ?2, ?3, ?4)",
     [EM_SQL_PATH_SEEN] = "UPDATE path SET seen_us = ?2 WHERE id = ?1",

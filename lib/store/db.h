@@ -55,6 +55,12 @@ enum em_sql {
     EM_SQL_FINDINGS,
     EM_SQL_HISTORY,
     EM_SQL_HISTORY_ADD,
+    EM_SQL_HISTORY_DROP,
+    EM_SQL_PEERS,
+    EM_SQL_PEER_NEW,
+    EM_SQL_PEER_SET,
+    EM_SQL_PEER_DROP,
+    EM_SQL_CALL_PEERS,
     EM_SQL_PATHS,
     EM_SQL_PATH_NEW,
     EM_SQL_PATH_SEEN,
@@ -75,7 +81,7 @@ enum em_sql {
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 3,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 4,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

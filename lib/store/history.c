@@ -105,6 +105,14 @@ int em_history_count(struct em_store *s, enum em_history_kind kind, uint32_t id,
     return h->deltas >= EM_HISTORY_DELTAS / 4 * 3 ? write_deltas(s, why) : 0;
 }
 
+int em_history_forget(struct em_store *s, enum em_history_kind kind, uint32_t id, struct em_why *why)
+{
+    int err = s->history.deltas > 0 ? write_deltas(s, why) : 0;
+
+    return err < 0 ? err
+                   : em_db_run(&s->db, EM_SQL_HISTORY_DROP, EM_DB_INTS((int64_t)series_of(kind, id)), why);
+}
+
 int em_store_history(struct em_store *s, enum em_history_kind kind, uint32_t id,
                      const struct em_history_frame *frame, uint64_t *values, struct em_why *why)
 {

@@ -32,8 +32,8 @@ enum {
 };
 
 /* Kinds of series of calls. The id: number of the event in the order of em_windows (0 media failures, 1 code 23, 2 TCP NAT check,
- * 3 both), the code, the bit (0 to 31), the kind of media less one. */
-enum em_history_kind { EM_HISTORY_EVENT, EM_HISTORY_CODE, EM_HISTORY_ICE, EM_HISTORY_MEDIA };
+ * 3 both), the code, the bit (0 to 31), the kind of media less one, the number of the peer. */
+enum em_history_kind { EM_HISTORY_EVENT, EM_HISTORY_CODE, EM_HISTORY_ICE, EM_HISTORY_MEDIA, EM_HISTORY_PEER };
 
 /* now_us before 1970: a frame that begins in 1970. */
 struct em_history_frame em_history_frame(enum em_history_range range, int64_t now_us);

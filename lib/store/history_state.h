@@ -50,6 +50,9 @@ void em_history_free(struct em_history *h);
 /* In a transaction: calls more at this time. */
 int em_history_count(struct em_store *s, enum em_history_kind kind, uint32_t id, int64_t at_us,
                      int64_t now_us, struct em_why *why) EM_MUST_CHECK;
+/* In a transaction: the series has no calls any more. */
+int em_history_forget(struct em_store *s, enum em_history_kind kind, uint32_t id,
+                      struct em_why *why) EM_MUST_CHECK;
 int em_history_save(struct em_store *s, struct em_why *why) EM_MUST_CHECK; /* before the commit */
 void em_history_committed(struct em_store *s);
 void em_history_rolled_back(struct em_store *s);

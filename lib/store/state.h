@@ -9,6 +9,7 @@
 
 #include "store/db.h"
 #include "store/history_state.h"
+#include "store/peers.h"
 #include "store/store.h"
 
 enum {
@@ -69,6 +70,7 @@ struct em_store {
     struct em_store_check *check;                        /* hash table, open addressing */
     size_t checks_n, checks_room, checks_dirty;
     struct em_history history;
+    struct em_store_peers peers, next_peers; /* committed; with what the open transaction adds */
     struct em_store_limits limits;
 };
 

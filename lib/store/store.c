@@ -23,7 +23,8 @@ int em_store_open(const char *path, const struct em_clock *clock, struct em_stor
     if ((err = em_db_open(&s->db, path, em_wall_us(clock), why)) != 0)
         goto fail;
     if ((err = em_store_numbers_load(s, why)) != 0 || (err = em_store_recent_load(s, why)) != 0 ||
-        (err = em_store_checks_load(s, why)) != 0 || (err = em_history_load(s, why)) != 0) {
+        (err = em_store_checks_load(s, why)) != 0 || (err = em_history_load(s, why)) != 0 ||
+        (err = em_store_peers_load(s, why)) != 0) {
         em_db_close(&s->db);
         goto fail;
     }
@@ -97,7 +98,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
     if (s->spoilt)
         err = em_fail(why, EM_ERR_SYSTEM, "database %s: the transaction failed before", s->db.path);
     if (err == 0 && (err = em_store_numbers_save(s, why)) == 0 && (err = em_store_checks_save(s, why)) == 0 &&
-        (err = em_history_save(s, why)) == 0)
+        (err = em_store_peers_save(s, why)) == 0 && (err = em_history_save(s, why)) == 0)
         err = em_db_run(&s->db, EM_SQL_COMMIT, NULL, 0, why);
     if (err != 0) {
         em_store_rollback(s);
@@ -108,6 +109,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
     em_store_numbers_copy(&s->now, &s->next);
     em_store_ring_move(&s->recent, &s->added);
     em_store_checks_saved(s);
+    em_store_peers_committed(s);
     em_history_committed(s);
     return 0;
 }
@@ -123,6 +125,7 @@ void em_store_rollback(struct em_store *s)
     for (size_t i = s->now.sources_n; i < s->next.sources_n; i++)
         s->source_name[i][0] = '\0'; /* the place may become another source's */
     em_store_numbers_copy(&s->next, &s->now);
+    em_store_peers_rolled_back(s);
     em_history_rolled_back(s);
     s->added.written = 0;
 }
@@ -146,15 +149,16 @@ static size_t call_key(struct slice call_id, uint8_t key[CALL_KEY_MAX])
     return CALL_KEY_MAX;
 }
 
-/* Finds the call or makes it. */
+/* Finds the call or makes it. *peers: what it counted for, of EM_PEER_FLAGS. */
 static int call_get(struct em_store *s, struct slice call_id, int64_t now_us, int64_t *id,
-                    struct em_call_state *call, struct em_why *why)
+                    struct em_call_state *call, uint32_t *peers, struct em_why *why)
 {
     uint8_t key[CALL_KEY_MAX];
     size_t n = call_key(call_id, key);
     sqlite3_stmt *st = s->db.stmt[EM_SQL_CALL_GET];
     int rc;
 
+    *peers = 0;
     (void)sqlite3_bind_blob(st, 1, key, (int)n, SQLITE_STATIC);
     if ((rc = em_db_step(&s->db, EM_SQL_CALL_GET, why)) < 0)
         return rc;
@@ -162,6 +166,7 @@ static int call_get(struct em_store *s, struct slice call_id, int64_t now_us, in
         int64_t flags = sqlite3_column_int64(st, 3);
 
         *id = sqlite3_column_int64(st, 0);
+        *peers = (uint32_t)flags & EM_PEER_FLAGS;
         *call = (struct em_call_state) { .ice = em_db_u32(st, 1),
                                          .media = em_db_u32(st, 2),
                                          .known = true,
@@ -269,10 +274,11 @@ static int keyed(struct em_store *s, struct em_store_source *source, const struc
 {
     struct em_call_state call, before;
     struct em_failure_row row;
+    uint32_t peers, peers_before;
     int64_t id;
     int err, fresh, code = 0;
 
-    if ((err = call_get(s, r->call_id, now_us, &id, &call, why)) < 0 ||
+    if ((err = call_get(s, r->call_id, now_us, &id, &call, &peers, why)) < 0 ||
         (fresh = err = key_new(s, id, em_report_key(r), why)) < 0)
         return err;
     if (fresh && !r->no_code) {
@@ -287,14 +293,18 @@ static int keyed(struct em_store *s, struct em_store_source *source, const struc
         }
     }
     before = call;
+    peers_before = peers;
     *d = em_count_report(r, &call, code, !fresh);
-    if (call.ice == before.ice && call.media == before.media && call.code_23 == before.code_23 &&
-        call.media_failed == before.media_failed)
+    if (fresh && (err = em_store_peers_report(s, id, r, &call, d, at_us, now_us, &peers, why)) < 0)
+        return err;
+    if (peers == peers_before && call.ice == before.ice && call.media == before.media &&
+        call.code_23 == before.code_23 && call.media_failed == before.media_failed)
         return 0;
     return em_db_run(
         &s->db, EM_SQL_CALL_SET,
         EM_DB_INTS(id, call.ice, call.media,
-                   (call.code_23 ? FLAG_CODE_23 : 0) | (call.media_failed ? FLAG_MEDIA_FAILED : 0), now_us),
+                   (call.code_23 ? FLAG_CODE_23 : 0) | (call.media_failed ? FLAG_MEDIA_FAILED : 0) | peers,
+                   now_us),
         why);
 }
 
@@ -366,6 +376,7 @@ void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT])
     counts[EM_T_CODE] = s->now.codes_n;
     counts[EM_T_ICE] = ice;
     counts[EM_T_MEDIA] = EM_MEDIA_COUNT;
+    counts[EM_T_PEER] = em_store_peers_count(s);
     counts[EM_T_FAILURE] = s->recent.written < EM_RECENT_MAX ? (size_t)s->recent.written : EM_RECENT_MAX;
 }
 
@@ -422,6 +433,7 @@ int em_store_fill(struct em_store *s, struct em_snapshot *snapshot, struct em_wh
         (void)slice_copy(slice_of(em_name_of(&em_media_names, row->media)), row->name, sizeof row->name);
         row->calls = n->media[m];
     }
+    em_store_peers_fill(s, snapshot);
     for (uint64_t i = 0; i < have && i < snapshot->t[EM_T_FAILURE].n; i++)
         *(struct em_failure_row *)em_snapshot_row(snapshot, EM_T_FAILURE, (size_t)i) =
             s->recent.row[(s->recent.written - 1 - i) % EM_RECENT_MAX];

@@ -552,8 +552,9 @@ START_TEST(an_older_schema_is_brought_up)
     struct em_finding_row one = finding(1);
     int64_t since = 0;
 
-    make_database("DROP TABLE finding; DROP TABLE history; DROP TABLE path; DROP TABLE path_history;"
-                  "PRAGMA user_version = 1");
+    make_database(
+        "DROP TABLE finding; DROP TABLE history; DROP TABLE path; DROP TABLE path_history; DROP TABLE peer;"
+        "PRAGMA user_version = 1");
     s = opened();
     ck_assert_uint_eq(code_calls(s, 23), 300);
     OK(em_store_finding_raised(s, &one, 1000, &since, &why));

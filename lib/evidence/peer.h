@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Whom a call failed with: the far relay, which is the partner's edge, and the far domain. Both are seen from the party that reported:
+ * its far relay is RemoteMR, its far domain that of To when it was the caller, of From when it was the callee.
+ *
+ * What comes out is an address or a domain and nothing else: never a user, never what a stranger wrote in place of one. So it can be a
+ * label, a name in a table and a key, and two spellings of one address are one peer.
+ */
+#ifndef EM_EVIDENCE_PEER_H
+#define EM_EVIDENCE_PEER_H
+
+#include "evidence/report.h"
+
+/* "192.0.2.1:5000", "[2001:db8::1]:5000", "192.0.2.1::5000", with or without the port -> the address as inet_ntop writes it. False: it
+ * is none, or the unspecified one, which stands for no relay. */
+bool em_peer_relay(struct slice endpoint, char address[EM_ADDRESS_MAX]);
+
+/* The host of the URI in a From or To header, in lower case, without a trailing dot: RFC 3261 section 20.20, what strangers make of it,
+ * or the bare URI. False: it has no user, is no host name or address, or is longer than 253 bytes (RFC 1035 section 2.3.4). */
+bool em_peer_domain(struct slice header, char domain[EM_TEXT_MAX]);
+
+/* Of a report, of the first of its media that names one. False: it names none, and the text is "". */
+bool em_report_relay(const struct em_report *r, char address[EM_ADDRESS_MAX]);
+/* Which of the two is far is not known when no side is: then both must be in the same domain. */
+bool em_report_domain(const struct em_report *r, char domain[EM_TEXT_MAX]);
+
+#endif
