@@ -122,6 +122,47 @@ static int media(struct answer *a, const struct series *series)
     return err;
 }
 
+static void member(struct buf *to, const char *name, const char *text)
+{
+    buf_print(to, "\"%s\":\"", name);
+    esc_json(to, slice_of(text));
+    buf_text(to, "\",");
+}
+
+static int by_failures(const void *x, const void *y)
+{
+    const struct em_peer_row *const *a = x, *const *b = y;
+
+    if ((*a)->media_failures != (*b)->media_failures)
+        return (*a)->media_failures > (*b)->media_failures ? -1 : 1;
+    return (*a)->peer < (*b)->peer ? -1 : (*a)->peer > (*b)->peer;
+}
+
+/* Peers of the kind that is the series' id, and the others of it. */
+static int peers(struct answer *a, const struct series *series)
+{
+    uint32_t others = series->id == EM_PEER_RELAY ? EM_PEER_OTHER_RELAYS : EM_PEER_OTHER_DOMAINS;
+    const struct em_peer_row *row[EM_PEERS_MAX] = { NULL };
+    size_t n = 0;
+    int err = 0;
+
+    for (size_t i = 0; i < a->snapshot->t[EM_T_PEER].n && n < EM_PEERS_MAX; i++) {
+        row[n] = em_snapshot_row(a->snapshot, EM_T_PEER, i);
+        n += row[n]->kind == series->id || row[n]->kind == others ? 1 : 0;
+    }
+    qsort(row, n, sizeof *row, by_failures);
+    a->truncated = a->truncated || n > EM_WEB_HISTORY_CODES_MAX;
+    for (size_t i = 0; i < n && i < EM_WEB_HISTORY_CODES_MAX && err == 0; i++) {
+        char text[2 * EM_TEXT_MAX];
+        struct buf label = buf_over(text, sizeof text);
+
+        member(&label, "kind", em_name_of(&em_peer_kind_names, row[i]->kind));
+        member(&label, "peer", row[i]->name);
+        err = write_calls(a, series->name, buf_str(&label), EM_HISTORY_PEER, row[i]->peer);
+    }
+    return err;
+}
+
 /* --- paths ---------------------------------------------------------------------------------------------------------- */
 
 struct path {
@@ -149,13 +190,6 @@ static void write_slot(struct buf *to, const struct series *series, const struct
         buf_text(to, "null");
     else
         buf_print(to, "%" PRIu64, n);
-}
-
-static void member(struct buf *to, const char *name, const char *text)
-{
-    buf_print(to, "\"%s\":\"", name);
-    esc_json(to, slice_of(text));
-    buf_text(to, "\",");
 }
 
 static int write_path(struct answer *a, const struct series *series, const struct path *p)
@@ -223,6 +257,8 @@ static const struct series all_series[] = {
     { "codes", codes, 0, 0, false },
     { "ice_warnings", ice_warnings, 0, 0, false },
     { "media", media, 0, 0, false },
+    { "relays", peers, EM_PEER_RELAY, 0, false },
+    { "domains", peers, EM_PEER_DOMAIN, 0, false },
     PATH("verdict", verdict),
     PATH("probes", probes),
     PATH("failed_probes", failed_probes),

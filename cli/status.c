@@ -61,12 +61,19 @@ static const struct view_column ice_columns[] = {
     { "Calls", "calls", VIEW_TEXT },
     { "Meaning", "text", VIEW_TEXT },
 };
+static const struct view_column peer_columns[] = {
+    { "Failed with", "name", VIEW_TEXT },         { "Kind", "kind", VIEW_TEXT },
+    { "1 hour", "media_failures_1h", VIEW_TEXT }, { "Failed calls", "media_failures", VIEW_TEXT },
+    { "Code 23", "code_23", VIEW_TEXT },          { "Both", "code_23_tcp_nat", VIEW_TEXT },
+    { "Last", "last_time", VIEW_TEXT },
+};
 static const struct view views[] = {
     { "edges", NULL, edge_columns, COUNT(edge_columns) },
     { "checks", NULL, check_columns, COUNT(check_columns) },
     { "sources", NULL, source_columns, COUNT(source_columns) },
     { "diagnostic_codes", "calls", code_columns, COUNT(code_columns) },
     { "ice_warning_bits", "calls", ice_columns, COUNT(ice_columns) },
+    { "peers", "media_failures", peer_columns, COUNT(peer_columns) },
 };
 
 /* Rows: counters. Columns: all time, and the windows. */

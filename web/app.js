@@ -321,6 +321,38 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+// --- peers ---
+
+const shareOf = (n, all) => (all ? `${Math.round((n / all) * 100)} %` : "");
+
+function peerRow(p, all, most) {
+  const bar = el("td", { class: "share" }, el("meter", { min: 0, max: most, value: p.media_failures, "aria-label": `Share of ${p.name || "all others"}` }), ` ${shareOf(p.media_failures, all)}`);
+  const see = p.name && el("button", { type: "button", "data-key": `calls ${p.name}`, onclick: () => showCallsWith(p.name) }, "Show calls");
+  return el("tr", {}, el("th", { scope: "row" }, p.name || "all others"), el("td", { class: "fixed" }, number(p.media_failures_1h)), el("td", { class: "fixed" }, number(p.media_failures)), bar,
+    el("td", { class: "fixed" }, number(p.code_23)), el("td", { class: "fixed" }, number(p.code_23_tcp_nat)), el("td", { class: "fixed" }, clock(p.last_time)), el("td", {}, see));
+}
+
+// The far relay is the partner's edge, as far as those know who reported.
+function showPeers(s) {
+  const kind = byId("peers-kind").value, word = kind === "relay" ? "far relay" : "far domain";
+  const rows = s.peers.filter((p) => p.kind === kind || p.kind === `other-${kind}s`).sort((a, b) => !a.name - !b.name || b.media_failures_1h - a.media_failures_1h || b.media_failures - a.media_failures || (a.name < b.name ? -1 : 1));
+  const all = rows.reduce((sum, p) => sum + p.media_failures, 0), named = rows.filter((p) => p.name), hour = named.filter((p) => p.media_failures_1h);
+  byId("peers-summary").textContent = !rows.length ? `No call with a media failure names a ${word}.`
+    : `${plural(all, "failed call")} with ${plural(named.length, word)}${rows.length > named.length ? " and others" : ""}; in the last hour ${hour.length === 1 ? `only ${hour[0].name}` : plural(hour.length, word)}.`;
+  part("peers-list", [kind, rows], () => (rows.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of peers" }, el("table", {},
+    el("thead", {}, el("tr", {}, ...[word, "1 hour", "Failed calls", "Share", "Code 23", "Both together", "Last (UTC)", "Calls"].map((h) => el("th", { scope: "col" }, h.charAt(0).toUpperCase() + h.slice(1))))),
+    el("tbody", {}, ...rows.map((p) => peerRow(p, all, rows.reduce((m, r) => Math.max(m, r.media_failures), 1))))))] : []));
+}
+
+function showCallsWith(name) {
+  callsOf = null;
+  byId("calls-form").reset();
+  byId("call-text").value = name;
+  showCalls();
+  byId("calls").scrollIntoView();
+  byId("call-text").focus({ preventScroll: true });
+}
+
 // --- ports ---
 
 function drawMap(canvas, range, runs, side) {
@@ -411,6 +443,7 @@ function show(s) {
   showCounts(s);
   showFindings(s, findings);
   showEdges(s);
+  showPeers(s);
   showPorts(s);
   showSources(s);
   showMeaning();
@@ -480,6 +513,7 @@ byId("calls-form").addEventListener("submit", (event) => event.preventDefault())
 byId("calls-more").addEventListener("click", () => { callsShown += 4 * SHOWN_CALLS; showCalls(); });
 byId("calls-csv").addEventListener("click", () => download("failed-calls.csv", "text/csv", csvOf(filteredCalls())));
 byId("calls-json").addEventListener("click", () => download("failed-calls.json", "application/json", JSON.stringify(filteredCalls(), null, 1) + "\n"));
+byId("peers-kind").addEventListener("change", () => state && showPeers(state));
 byId("port-range").addEventListener("change", () => state && showPorts(state));
 byId("ice-value").addEventListener("input", () => state && showMeaning());
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { shown.delete("ports-body"); if (state) showPorts(state); });

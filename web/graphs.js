@@ -13,6 +13,8 @@
     ["By code", "codes", (s) => `code ${s.code}`],
     ["By ICE flag", "ice_warnings", (s) => `${s.value} ${s.name}`],
     ["By media", "media", (s) => s.media],
+    ["By far relay", "relays", (s) => s.peer || "other relays"],
+    ["By far domain", "domains", (s) => s.peer || "other domains"],
   ];
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -57,7 +59,7 @@
   const mean = (values) => { const some = values.filter((v) => v != null); return some.length ? total(some) / some.length : 0; };
 
   function showCalls(c, h, label) {
-    const named = ["codes", "ice_warnings", "media"], some = h.series.filter((s) => !named.includes(s.series) || total(s.values) > 0);
+    const named = ["codes", "ice_warnings", "media", "relays", "domains"], some = h.series.filter((s) => !named.includes(s.series) || total(s.values) > 0);
     const lines = some.slice(0, 8).map((s) => ({ label: label(s), values: s.values }));
     c.sum.textContent = lines.length ? `In ${RANGES[range]}: ${lines.map((l) => `${number(total(l.values))} ${l.label}`).join(", ")}.` : "Nothing was counted yet.";
     if (lines.length) plot(c.body, h, lines, "");

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/slice.h"
 #include "diagnose/rules.h"
+#include "evidence/peer.h"
 
 bool em_path_blocked(uint32_t verdict)
 {
@@ -107,16 +108,6 @@ static void edges_init(struct em_view *v)
         em_snapshot_row(s, EM_T_CHECK, at); /* none of them, and no null pointer to count from */
 }
 
-/* "192.0.2.1:50123" or "[2001:db8::1]:50123" -> the address. */
-static struct slice host_of(const char *endpoint)
-{
-    struct slice s = slice_of(endpoint), host;
-
-    if (slice_skip(&s, SLICE("[")))
-        return slice_until(&s, ']', &host) ? host : s;
-    return slice_until(&s, ':', &host) && slice_find_char(s, ':') == SIZE_MAX ? host : slice_of(endpoint);
-}
-
 /* A relay of a failed call, and which edge it turned out to be. */
 struct relay {
     struct slice host;
@@ -139,9 +130,9 @@ static size_t relays_of(const struct em_failure_row **call, size_t n, struct rel
 
     for (size_t i = 0; i < n; i++) {
         if (*call[i]->local_relay)
-            relay[relays++] = (struct relay) { host_of(call[i]->local_relay), i, true };
+            relay[relays++] = (struct relay) { em_peer_host(slice_of(call[i]->local_relay)), i, true };
         if (*call[i]->remote_relay)
-            relay[relays++] = (struct relay) { host_of(call[i]->remote_relay), i, false };
+            relay[relays++] = (struct relay) { em_peer_host(slice_of(call[i]->remote_relay)), i, false };
     }
     qsort(relay, relays, sizeof *relay, relay_order);
     return relays;

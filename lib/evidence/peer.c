@@ -17,24 +17,24 @@ static bool canonical(int family, const char *text, char address[EM_ADDRESS_MAX]
            inet_ntop(family, bytes, address, EM_ADDRESS_MAX) != NULL;
 }
 
-/* What is before the port. An IPv6 address without brackets has no port. */
-static struct slice host_of(struct slice s)
+struct slice em_peer_host(struct slice s)
 {
     struct slice host, rest = s;
 
     if (slice_skip(&rest, SLICE("[")))
-        return slice_until(&rest, ']', &host) ? host : SLICE("");
+        return slice_until(&rest, ']', &host) ? host : rest;
     if (!slice_until(&rest, ':', &host))
         return s;
-    (void)slice_skip(&rest, SLICE(":")); /* "address::port" occurs */
-    return slice_find_char(rest, ':') == SIZE_MAX && slice_find_char(host, '.') != SIZE_MAX ? host : s;
+    if (slice_find_char(host, '.') != SIZE_MAX)
+        (void)slice_skip(&rest, SLICE(":")); /* "address::port" occurs */
+    return slice_find_char(rest, ':') == SIZE_MAX ? host : s;
 }
 
 bool em_peer_relay(struct slice endpoint, char address[EM_ADDRESS_MAX])
 {
     char text[EM_ADDRESS_MAX];
 
-    return slice_copy(host_of(slice_trim(endpoint)), text, sizeof text) &&
+    return slice_copy(em_peer_host(slice_trim(endpoint)), text, sizeof text) &&
            (canonical(AF_INET, text, address) || canonical(AF_INET6, text, address));
 }
 

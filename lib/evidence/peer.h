@@ -10,6 +10,9 @@
 
 #include "evidence/report.h"
 
+/* What is before the port of an endpoint, as it is written; an IPv6 address without brackets has no port. */
+struct slice em_peer_host(struct slice endpoint);
+
 /* "192.0.2.1:5000", "[2001:db8::1]:5000", "192.0.2.1::5000", with or without the port -> the address as inet_ntop writes it. False: it
  * is none, or the unspecified one, which stands for no relay. */
 bool em_peer_relay(struct slice endpoint, char address[EM_ADDRESS_MAX]);

@@ -10,6 +10,7 @@
 #include "base/slice.h"
 #include "evidence/count.h"
 #include "evidence/ice.h"
+#include "evidence/peer.h"
 
 enum { SLOTS = 2 * EM_TALLY_PEERS }; /* of the peers' table: a power of two, half of it free */
 
@@ -131,26 +132,14 @@ size_t em_tally_columns(const struct em_tally *t, struct em_tally_column *to, si
 
 /* --- far relays --------------------------------------------------------------------------------------------------- */
 
-/* "192.0.2.1:5000", "[2001:db8::1]:5000" and what strangers make of it, without the port. */
-static struct slice address_of(const char *relay)
-{
-    struct slice s = slice_of(relay), head;
-
-    if (slice_skip(&s, SLICE("[")))
-        return slice_until(&s, ']', &head) ? head : s;
-    return slice_find_char(s, ':') != SIZE_MAX && slice_until(&s, ':', &head) &&
-                   slice_find_char(s, ':') == SIZE_MAX
-               ? head
-               : slice_of(relay);
-}
-
-/* Its place, made when there is room for it; else the rest's. */
-static struct em_tally_peer *peer_of(struct em_tally *t, struct slice address)
+/* Its place, made when there is room for it; else the rest's. What is no address is shown as it was written. */
+static struct em_tally_peer *peer_of(struct em_tally *t, struct slice relay)
 {
     char text[EM_ADDRESS_MAX];
     uint64_t at;
 
-    (void)slice_copy(address, text, sizeof text);
+    if (!em_peer_relay(relay, text))
+        (void)slice_copy(em_peer_host(relay), text, sizeof text);
     at = em_hash(&t->key, text, strlen(text)) % SLOTS;
     for (; t->slots[at]; at = (at + 1) % SLOTS)
         if (strcmp(t->peers[t->slots[at] - 1].address, text) == 0)
@@ -236,7 +225,7 @@ void em_tally_add(struct em_tally *t, const struct em_failure_row *row)
         return;
     one.code_23_tcp_nat = is_23 && row->ice_known == 1 && row->ice_warnings & EM_ICE_TCP_NAT;
     if (row->remote_relay[0])
-        add_peer(peer_of(t, address_of(row->remote_relay)), &one);
+        add_peer(peer_of(t, slice_of(row->remote_relay)), &one);
     keep_latest(t, row);
 }
 

@@ -196,12 +196,12 @@ Peer: 192.0.2.31:50217
 Message-Type: request
 Start-Line: BYE sip:b@example.com SIP/2.0
 From: <sip:a@example.com>;tag=1
-To: <sip:b@example.com>;tag=2
+To: <sip:{to}>;tag=2
 Call-ID: {call}
 CSeq: 2 BYE
 Content-Length: 0
 ms-client-diagnostics: {code}; reason="A reason";CallerMediaDebug="application-sharing:ICEWarn={ice},LocalSite=10.0.0.1:1,\
-LocalMR=198.51.100.10:2,RemoteSite=10.0.0.2:3,RemoteMR=203.0.113.7:4,LocalLocation=2,RemoteLocation=1,FederationType=0"
+LocalMR=198.51.100.10:2,RemoteSite=10.0.0.2:3,RemoteMR={relay},LocalLocation=2,RemoteLocation=1,FederationType=0"
 Message-Body: -
 $$end_record
 
@@ -215,9 +215,9 @@ class Trace:
         self.path = path
         self.n = 0
 
-    def fail(self, call, code=23, ice="0x8000100"):
+    def fail(self, call, code=23, ice="0x8000100", relay="203.0.113.7:4", to="b@example.com"):
         self.n += 1
         now = time.gmtime()
-        text = RECORD.format(n=self.n, call=call, code=code, ice=ice, day=time.strftime("%m/%d/%Y", now), time=time.strftime("%H:%M:%S", now))
+        text = RECORD.format(n=self.n, call=call, code=code, ice=ice, relay=relay, to=to, day=time.strftime("%m/%d/%Y", now), time=time.strftime("%H:%M:%S", now))
         with open(self.path, "a", encoding="ascii", newline="") as f:
             f.write(text.replace("\n", "\r\n"))

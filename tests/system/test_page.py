@@ -25,6 +25,7 @@ CHROMIUM = shutil.which("chromium")
 HOSTILE = ["<script>window.pwned=1</script>", "<img src=x onerror=window.pwned=2>", "=HYPERLINK(1)", "\"'><b>x</b>", "%3Cscript%3E", "javascript:window.pwned=3"]
 CODES = [23, 23, 22]
 ICE = ["0x8000100", "0x100", "0x20"]
+FAR = [("203.0.113.7:4", "b@fabrikam.example"), ("203.0.113.8:4", "b@fabrikam.example"), ("<script>window.pwned=4</script>", "b@<img src=x onerror=window.pwned=5>")]
 CALLS = 12
 
 
@@ -52,7 +53,7 @@ def scene(directory, snmpd, good, dead):
         body += f'edge "{name}" {{ check "stun" {{ uri = "stun:127.0.0.1:{port}" interval = 1 timeout = 0.3 }} }}\n'
     daemon = Daemon(directory, body, agentx_address=snmpd.agentx).start()
     for i in range(CALLS):
-        trace.fail(f"call-{i}-{HOSTILE[i % len(HOSTILE)]}", CODES[i % len(CODES)], ICE[i % len(ICE)])
+        trace.fail(f"call-{i}-{HOSTILE[i % len(HOSTILE)]}", CODES[i % len(CODES)], ICE[i % len(ICE)], *FAR[i % len(FAR)])
     wait_for("the calls", lambda: daemon.status()["code_23"] + daemon.status()["codes"].get("22", 0) == CALLS)
     wait_for("a finding", lambda: {f["kind"] for f in daemon.status()["findings"]} >= {"edge-unreachable"})
     return daemon
@@ -85,6 +86,17 @@ def judge_calls(used, failures):
     assert 0 < used["of_finding"] <= CALLS and used["focus"] == "Show all calls", (used["of_finding"], used["focus"])
 
 
+def judge_peers(used, status):
+    """What a stranger wrote in place of an address or a domain is no peer."""
+    want = {kind: [(p["name"], p["media_failures"]) for p in status["peers"] if p["kind"] == kind] for kind in ("relay", "domain")}
+    assert want == {"relay": [("203.0.113.7", CALLS // 3), ("203.0.113.8", CALLS // 3)], "domain": [("fabrikam.example", CALLS // 3 * 2)]}, want
+    for kind, rows in want.items():
+        assert [(row[0], plain(row[2])) for row in used[f"{kind}s"]] == rows, used[f"{kind}s"]
+    assert used["only"].endswith("in the last hour only fabrikam.example."), used["only"]
+    assert used["of_peer"] == CALLS // 3, used["of_peer"]
+    assert any("203.0.113.7" in s and "203.0.113.8" in s for s in used["sums"]), used["sums"]
+
+
 def test_page_in_a_browser():
     if why_not():
         return why_not()
@@ -105,6 +117,7 @@ def test_page_in_a_browser():
             assert used["pwned"] is None and used["alien"] == 0 and used["scripts"] == ["/app.js", "/uplot.js", "/graphs.js"], used
             assert used["first_tab"] == "skip" and used["closed_by_key"], used
             judge_numbers(used, daemon.status(), snmp)
+            judge_peers(used, daemon.status())
             judge_calls(used, json.loads(daemon.get("/api/v1/failures?limit=1000")[2])["failures"])
         snmpd.close()
     good.close()

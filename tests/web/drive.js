@@ -64,6 +64,15 @@ async function use(page) {
   await page.fill("#call-text", "CALL-3");
   found.of_text = await count();
   await page.fill("#call-text", "");
+  const peers = () => page.$$eval("#peers-list tbody tr", (all) => all.map((r) => [...r.children].map((c) => c.textContent)));
+  found.relays = await peers();
+  await page.click("#peers-list button");
+  found.of_peer = await count();
+  await page.fill("#call-text", "");
+  await page.selectOption("#peers-kind", "domain");
+  found.domains = await peers();
+  found.only = await page.textContent("#peers-summary");
+  found.sums = await texts(page, "#graphs-list .sum");
   await page.click("#findings-list button");
   found.of_finding = await count();
   found.focus = await page.evaluate(() => document.activeElement.textContent);
