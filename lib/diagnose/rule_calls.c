@@ -3,9 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/slice.h"
 #include "diagnose/rules.h"
+#include "evidence/peer.h"
+
+#define PEERS_WINDOW_US (3600 * EM_US_PER_S) /* of media_failures_1h */
 
 enum { TCP_NAT_FAILED = 0x100, PORTS_EXHAUSTED = 0x200000, USE_CANDIDATE_FAILED = 0x8000000 };
 
@@ -36,21 +40,19 @@ static size_t count(const struct em_view_calls *calls, bool (*fits)(const struct
 }
 
 /* The far relay's address that all calls which name one share, and most do; "" = there is none. */
-static void far_relay_of_all(const struct em_view_calls *calls, char relay[EM_ENDPOINT_MAX])
+static void far_relay_of_all(const struct em_view_calls *calls, char relay[EM_TEXT_MAX])
 {
     size_t named = 0;
 
     *relay = '\0';
     for (size_t i = 0; i < calls->n; i++) {
-        const char *this = calls->call[i]->remote_relay;
-        const char *colon = strrchr(this, ':');
-        size_t host = colon ? (size_t)(colon - this) : strlen(this);
+        struct slice host = em_peer_host(slice_of(calls->call[i]->remote_relay));
 
-        if (!*this)
+        if (host.n == 0)
             continue;
         if (named++ == 0) {
-            slice_copy((struct slice) { this, host }, relay, EM_ENDPOINT_MAX);
-        } else if (strlen(relay) != host || memcmp(relay, this, host) != 0) {
+            slice_copy(host, relay, EM_TEXT_MAX);
+        } else if (!slice_eq(host, slice_of(relay))) {
             *relay = '\0';
             return;
         }
@@ -59,18 +61,86 @@ static void far_relay_of_all(const struct em_view_calls *calls, char relay[EM_EN
         *relay = '\0';
 }
 
+/* The peer of this kind that the calls of the last hour share, and that most of them have; NULL: there is none. The counts of peers know
+ * every call of the hour, the list of failures only the latest. */
+static const struct em_peer_row *peer_of_all(const struct em_view *v, uint32_t kind)
+{
+    uint32_t others = kind == EM_PEER_RELAY ? EM_PEER_OTHER_RELAYS : EM_PEER_OTHER_DOMAINS;
+    const struct em_windows *w = em_snapshot_row(v->s, EM_T_WINDOWS, 0);
+    const struct em_peer_row *only = NULL;
+
+    for (size_t i = 0; i < v->s->t[EM_T_PEER].n; i++) {
+        const struct em_peer_row *row = em_snapshot_row(v->s, EM_T_PEER, i);
+
+        if (row->media_failures_1h == 0 || (row->kind != kind && row->kind != others))
+            continue;
+        if (only || row->kind == others)
+            return NULL;
+        only = row;
+    }
+    return only && only->media_failures_1h * 100 >= w->media_failures_1h * EM_MOST_PERCENT ? only : NULL;
+}
+
+static const struct em_peer_row *peer_named(const struct em_view *v, const char *relay)
+{
+    char address[EM_ADDRESS_MAX];
+
+    if (!em_peer_relay(slice_of(relay), address))
+        return NULL;
+    for (size_t i = 0; i < v->s->t[EM_T_PEER].n; i++) {
+        const struct em_peer_row *row = em_snapshot_row(v->s, EM_T_PEER, i);
+
+        if (row->kind == EM_PEER_RELAY && strcmp(row->name, address) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static void peer_evidence(struct em_claim *claim, const struct em_peer_row *row)
+{
+    char source[EM_NAME_MAX], value[EM_TEXT_MAX], first[EM_TIME_TEXT_MAX];
+    struct buf s = buf_over(source, sizeof source), v = buf_over(value, sizeof value);
+
+    if (!row)
+        return;
+    em_time_text(row->first_time, first);
+    buf_print(&s, "far %s", em_name_of(&em_peer_kind_names, row->kind));
+    buf_print(&v, "%.150s: %llu failed calls in the last hour, %llu since %s", row->name,
+              (unsigned long long)row->media_failures_1h, (unsigned long long)row->media_failures, first);
+    em_claim_evidence(claim, row->last_time, buf_str(&s), buf_str(&v));
+}
+
+/* Where the far side reported, its far relay is the edge itself, and no partner. */
+static bool is_own(const struct em_view_edge *e, const char *relay)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (strcmp(e->check[i].address, relay) == 0)
+            return true;
+    return false;
+}
+
+/* With one edge all calls are its own, and the counts of peers say it; with several, the calls of each do. */
 void em_look_partner(const struct em_view *v, const struct em_view_edge *e, const struct em_rule *rule,
                      struct em_claims *c)
 {
-    char relay[EM_ENDPOINT_MAX];
+    bool counted = v->n <= 2 && v->limits->calls_window_us == PEERS_WINDOW_US && v->s->t[EM_T_PEER].n > 0;
+    char relay[EM_TEXT_MAX];
+    const struct em_peer_row *peer;
+    uint64_t calls = e->calls->n;
     struct em_claim *claim;
 
-    (void)v;
     far_relay_of_all(e->calls, relay);
-    if (e->calls->n < v->limits->calls_few + EM_CALLS_MORE || !*relay ||
+    peer = counted ? peer_of_all(v, EM_PEER_RELAY) : peer_named(v, relay);
+    if (counted) {
+        slice_copy(slice_of(peer ? peer->name : ""), relay, sizeof relay);
+        calls = peer ? peer->media_failures_1h : 0;
+    }
+    if (e->calls->n == 0 || calls < v->limits->calls_few + EM_CALLS_MORE || !*relay || is_own(e, relay) ||
         !(claim = em_claim_add(c, rule, e, relay)))
         return;
-    snprintf(claim->what, sizeof claim->what, "all %zu", e->calls->n);
+    snprintf(claim->what, sizeof claim->what, "all %llu", (unsigned long long)calls);
+    peer_evidence(claim, peer);
+    peer_evidence(claim, counted ? peer_of_all(v, EM_PEER_DOMAIN) : NULL);
     em_claim_calls(claim, e->calls, NULL);
 }
 

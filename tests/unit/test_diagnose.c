@@ -10,7 +10,7 @@
 #include "harness.h"
 #include "probe/probe.h"
 
-enum { CHECKS_MAX = 8, CALLS_MAX = 4, MINUTE_S = 60, EXPECTED_MAX = 3 };
+enum { CHECKS_MAX = 8, CALLS_MAX = 4, PEERS_MAX = 3, MINUTE_S = 60, EXPECTED_MAX = 3 };
 #define NOW (INT64_C(1795000000) * EM_US_PER_S)
 
 struct check {
@@ -39,6 +39,10 @@ struct scene {
         unsigned ok, filtered, blackholed;
     } range;
     struct calls calls[CALLS_MAX];
+    struct {
+        const char *relay; /* NULL: the end; "": the others */
+        unsigned hour, all;
+    } peer[PEERS_MAX];
     int down_minutes;                 /* since when the checks are as they are */
     enum em_source_state source;      /* 0: there is none */
     int read_minutes, report_minutes; /* ago */
@@ -181,6 +185,31 @@ static const struct scene scenes[] = {
       .check = { CHECK(TCP, A, GOOD) },
       .calls = { { 6, 23, 0x8000100, SHARING, PARTNER, 5 } },
       .expected = { EM_FINDING_PARTNER_ONLY } },
+    { .name = "all with one partner, as the peers say",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 23, 0x8000100, SHARING, PARTNER, 5 } },
+      .peer = { { "198.51.100.9", 6, 600 }, { "192.0.2.77", 0, 40 }, { "", 0, 3 } },
+      .expected = { EM_FINDING_PARTNER_ONLY } },
+    { .name = "the list of failures has but one partner of the hour",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 24, 0x40, SHARING, PARTNER, 5 }, { 1, 24, 0x40, EM_MEDIA_AUDIO, PARTNER, 5 } },
+      .peer = { { "198.51.100.9", 6, 6 }, { "192.0.2.77", 1, 1 } },
+      .expected = { EM_FINDING_CALLS_FAIL_PROBES_PASS } },
+    { .name = "partners without a row of their own are several",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 24, 0x40, SHARING, PARTNER, 5 }, { 1, 24, 0x40, EM_MEDIA_AUDIO, PARTNER, 5 } },
+      .peer = { { "198.51.100.9", 6, 6 }, { "", 1, 1 } },
+      .expected = { EM_FINDING_CALLS_FAIL_PROBES_PASS } },
+    { .name = "hardly a call of the hour names a relay",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 9, 24, 0x40, SHARING, "", 5 }, { 6, 24, 0x40, EM_MEDIA_AUDIO, PARTNER, 5 } },
+      .peer = { { "198.51.100.9", 6, 6 } },
+      .expected = { EM_FINDING_CALLS_FAIL_PROBES_PASS } },
+    { .name = "the far side reported: the far relay is the edge itself",
+      .check = { CHECK(TCP, A, GOOD) },
+      .calls = { { 6, 24, 0x40, SHARING, A ":50001", 5 }, { 1, 24, 0x40, EM_MEDIA_AUDIO, A ":50001", 5 } },
+      .peer = { { A, 7, 7 } },
+      .expected = { EM_FINDING_CALLS_FAIL_PROBES_PASS } },
     { .name = "several partners, several media",
       .check = { CHECK(TCP, A, GOOD) },
       .calls = { { 3, 23, 0x100, EM_MEDIA_AUDIO, NULL, 5 }, { 3, 24, 0x40, EM_MEDIA_VIDEO, PARTNER, 6 } },
@@ -339,6 +368,23 @@ static void fill_call(struct em_failure_row *row, const struct calls *c, uint32_
         snprintf(row->remote_relay, sizeof row->remote_relay, "192.0.2.%u:50001", n);
 }
 
+static void fill_peers(struct em_snapshot *s, const struct scene *scene, int64_t now_us)
+{
+    for (uint32_t i = 0; i < s->t[EM_T_PEER].n; i++) {
+        struct em_peer_row *row = em_snapshot_row(s, EM_T_PEER, i);
+
+        *row = (struct em_peer_row) {
+            .peer = i + 1,
+            .kind = *scene->peer[i].relay ? EM_PEER_RELAY : EM_PEER_OTHER_RELAYS,
+            .media_failures = scene->peer[i].all,
+            .media_failures_1h = scene->peer[i].hour,
+            .first_time = now_us - 86400 * EM_US_PER_S,
+            .last_time = now_us,
+        };
+        slice_copy(slice_of(scene->peer[i].relay), row->name, sizeof row->name);
+    }
+}
+
 static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
 {
     size_t counts[EM_T_COUNT] = { [EM_T_SOURCE] = scene->source != 0 };
@@ -351,6 +397,8 @@ static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
     counts[EM_T_RANGE] = scene->range.transport != 0;
     for (size_t i = 0; i < CALLS_MAX; i++)
         counts[EM_T_FAILURE] += scene->calls[i].n;
+    while (counts[EM_T_PEER] < PEERS_MAX && scene->peer[counts[EM_T_PEER]].relay)
+        counts[EM_T_PEER]++;
     ck_assert_ptr_nonnull(s = em_snapshot_new(counts));
     s->wall_us = now_us;
     if (counts[EM_T_EDGE])
@@ -361,6 +409,7 @@ static struct em_snapshot *make(const struct scene *scene, int64_t now_us)
     for (size_t i = 0; i < CALLS_MAX; i++)
         for (unsigned k = 0; k < scene->calls[i].n; k++, n++)
             fill_call(em_snapshot_row(s, EM_T_FAILURE, n), &scene->calls[i], n + 1, now_us);
+    fill_peers(s, scene, now_us);
     if (scene->range.transport)
         *(struct em_range_row *)em_snapshot_row(s, EM_T_RANGE, 0) = (struct em_range_row) {
             .edge = 1,
@@ -459,6 +508,28 @@ START_TEST(scene_gives_its_findings_and_no_other)
     ck_assert_msg(s->t[EM_T_FINDING].n == n, "%s: %zu findings, %zu expected", scene->name,
                   s->t[EM_T_FINDING].n, n);
     ck_assert_msg(s->t[EM_T_EVIDENCE].n >= n, "%s: a finding without evidence", scene->name);
+    free(s);
+    em_diagnosis_free(d);
+}
+END_TEST
+
+/* What a partner is accused of are counts, which forget nothing, then calls. */
+START_TEST(a_partner_is_told_by_the_peers)
+{
+    struct em_diagnosis *d = new_diagnosis();
+    struct em_snapshot *s;
+    size_t at = 0;
+
+    while (strcmp(scenes[at].name, "all with one partner, as the peers say") != 0)
+        at++;
+    for (int64_t at_s = 0; at_s <= 60; at_s += 30)
+        observe(d, &scenes[at], at_s);
+    s = findings(d);
+    ck_assert_str_eq(finding(s, 0)->path, "198.51.100.9");
+    ck_assert_str_eq(((struct em_evidence_row *)em_snapshot_row(s, EM_T_EVIDENCE, 0))->source, "far relay");
+    ck_assert_ptr_nonnull(strstr(((struct em_evidence_row *)em_snapshot_row(s, EM_T_EVIDENCE, 0))->value,
+                                 "198.51.100.9: 6 failed calls in the last hour, 600 since "));
+    ck_assert_str_eq(((struct em_evidence_row *)em_snapshot_row(s, EM_T_EVIDENCE, 1))->source, "call");
     free(s);
     em_diagnosis_free(d);
 }
@@ -687,6 +758,7 @@ int main(void)
 {
     TCase *t = em_case("findings");
 
+    tcase_add_test(t, a_partner_is_told_by_the_peers);
     tcase_add_loop_test(t, scene_gives_its_findings_and_no_other, 0, sizeof scenes / sizeof *scenes);
     tcase_add_loop_test(t, no_text_is_cut, 0, sizeof scenes / sizeof *scenes);
     tcase_add_test(t, second_probe_raises_and_silence_of_the_claim_ends);
