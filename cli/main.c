@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/esc.h"
+#include "base/late.h"
 
 static const struct cli_command *const commands[] = { &cli_decode,   &cli_scan,    &cli_probe,  &cli_sweep,
                                                       &cli_path,     &cli_respond, &cli_status, &cli_failures,
@@ -27,6 +28,15 @@ static void help(void)
            "Exit status: 0 good, 1 bad news was found, 2 wrong usage or a local error.\n");
 }
 
+static void version(void)
+{
+    struct buf late = buf_heap(4096);
+
+    late_list(&late, LATE_PLUGIN_FIRST);
+    printf("edgemedia %s\n%s%s", PACKAGE_VERSION, late.n > 0 ? "loaded when needed:\n" : "", buf_str(&late));
+    buf_fini(&late);
+}
+
 static int run(int argc, char **argv)
 {
     char shown[96];
@@ -36,7 +46,7 @@ static int run(int argc, char **argv)
         return CLI_FAILED;
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-        printf("edgemedia %s\n", PACKAGE_VERSION);
+        version();
         return CLI_GOOD;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {

@@ -133,7 +133,7 @@ enum { WANTS_MAX = 64 };
 
 static int get_batch(struct snmp_session_state *s, const struct want *w, size_t n, struct em_why *why)
 {
-    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GET), *answer = NULL;
+    netsnmp_pdu *pdu = snmp.snmp_pdu_create(SNMP_MSG_GET), *answer = NULL;
     const netsnmp_variable_list *v;
     size_t i = 0;
     int err;
@@ -143,14 +143,14 @@ static int get_batch(struct snmp_session_state *s, const struct want *w, size_t 
     for (i = 0; i < n; i++) {
         struct object o = scalar(w[i].table, w[i].field);
 
-        snmp_add_null_var(pdu, o.name, o.n);
+        snmp.snmp_add_null_var(pdu, o.name, o.n);
     }
     if ((err = snmp_session_ask(s, pdu, &answer, why)) < 0)
         return err;
     for (v = answer->variables, i = 0; v && i < n && err == 0; v = v->next_variable, i++) {
         struct object o = scalar(w[i].table, w[i].field);
 
-        if (snmp_oid_compare(v->name, v->name_length, o.name, o.n) != 0)
+        if (snmp.snmp_oid_compare(v->name, v->name_length, o.name, o.n) != 0)
             err = em_fail(why, EM_ERR_INPUT, "snmpd's answer names other objects than were asked for");
         else if (missing(v))
             err = not_there(w[i].table, w[i].field, why);
@@ -159,7 +159,7 @@ static int get_batch(struct snmp_session_state *s, const struct want *w, size_t 
     }
     if (err == 0 && i < n)
         err = em_fail(why, EM_ERR_INPUT, "snmpd's answer has fewer objects than were asked for");
-    snmp_free_pdu(answer);
+    snmp.snmp_free_pdu(answer);
     return err;
 }
 
@@ -247,10 +247,10 @@ static int take_cell(struct walk *w, size_t c, const netsnmp_variable_list *v, s
     void *row;
 
     if (missing(v) || v->name_length < base->n ||
-        snmp_oid_compare(v->name, base->n, base->name, base->n) != 0)
+        snmp.snmp_oid_compare(v->name, base->n, base->name, base->n) != 0)
         return 0;
     if (v->name_length != base->n + index_n ||
-        snmp_oid_compare(v->name, v->name_length, last->name, last->n) <= 0)
+        snmp.snmp_oid_compare(v->name, v->name_length, last->name, last->n) <= 0)
         return em_fail(why, EM_ERR_INPUT,
                        "snmpd's answers for %sTable are not in order, or its index is not the MIB's",
                        w->table->snmp);
@@ -267,7 +267,7 @@ static int take_cell(struct walk *w, size_t c, const netsnmp_variable_list *v, s
 /* One GETBULK over the columns that are not done. *active: how many it asked for. */
 static int walk_step(struct snmp_session_state *s, struct walk *w, size_t *active, struct em_why *why)
 {
-    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GETBULK), *answer = NULL;
+    netsnmp_pdu *pdu = snmp.snmp_pdu_create(SNMP_MSG_GETBULK), *answer = NULL;
     size_t asked[COLUMNS_MAX], n = 0, i = 0;
     int err;
 
@@ -278,12 +278,12 @@ static int walk_step(struct snmp_session_state *s, struct walk *w, size_t *activ
     for (size_t c = 0; c < w->n; c++) {
         if (w->col[c].done)
             continue;
-        snmp_add_null_var(pdu, w->col[c].last.name, w->col[c].last.n);
+        snmp.snmp_add_null_var(pdu, w->col[c].last.name, w->col[c].last.n);
         asked[n++] = c;
     }
     *active = n;
     if (n == 0) {
-        snmp_free_pdu(pdu);
+        snmp.snmp_free_pdu(pdu);
         return 0;
     }
     if ((err = snmp_session_ask(s, pdu, &answer, why)) < 0)
@@ -296,7 +296,7 @@ static int walk_step(struct snmp_session_state *s, struct walk *w, size_t *activ
     }
     if (err >= 0 && i < n)
         err = em_fail(why, EM_ERR_INPUT, "snmpd's answer has fewer objects than were asked for");
-    snmp_free_pdu(answer);
+    snmp.snmp_free_pdu(answer);
     return err < 0 ? err : 0;
 }
 

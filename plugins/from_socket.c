@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The control socket as a source: one HTTP GET over a Unix socket. */
+#define CURL_DISABLE_TYPECHECK /* it takes functions by their names; ours are in a set */
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +11,17 @@
 #include <unistd.h>
 
 #include "base/esc.h"
+#include "base/late.h"
 #include "expo/expo.h"
 #include "plugins/guard.h"
 #include "plugins/source.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(curl_easy_setopt) S(curl_easy_perform) S(curl_easy_getinfo) S(curl_easy_strerror) \
+    S(curl_global_init) S(curl_easy_init) S(curl_easy_cleanup) S(curl_global_cleanup)
+/* clang-format on */
+LATE_SET(lib, LATE_CURL, SYMBOLS);
 
 enum { ANSWER_MAX = EM_EXPO_MAX };
 
@@ -58,14 +67,14 @@ static bool set_up(CURL *curl, const struct conf *c, struct buf *answer)
 {
     long ms = (long)(guard_left_us() / EM_US_PER_MS);
 
-    return curl_easy_setopt(curl, CURLOPT_URL, "http://localhost/api/v1/status") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ms > 0 ? ms : 1) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
+    return lib.curl_easy_setopt(curl, CURLOPT_URL, "http://localhost/api/v1/status") == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket) == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ms > 0 ? ms : 1) == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data) == CURLE_OK &&
+           lib.curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
 }
 
 static int explain(CURLcode code, const struct buf *answer, const char *shown, struct em_why *why)
@@ -84,7 +93,7 @@ static int explain(CURLcode code, const struct buf *answer, const char *shown, s
         return em_fail(why, EM_ERR_INPUT, "the connection on %s was closed before the answer was complete",
                        shown);
     return em_fail(why, EM_ERR_INPUT, "what answers on %s is not edgemediad's HTTP: %s", shown,
-                   curl_easy_strerror(code));
+                   lib.curl_easy_strerror(code));
 }
 
 static int get(CURL *curl, const struct conf *c, const char *shown, struct buf *answer, struct em_why *why)
@@ -94,9 +103,9 @@ static int get(CURL *curl, const struct conf *c, const char *shown, struct buf *
 
     if (!set_up(curl, c, answer))
         return em_fail(why, EM_ERR_MEMORY, "no memory");
-    if ((code = curl_easy_perform(curl)) != CURLE_OK)
+    if ((code = lib.curl_easy_perform(curl)) != CURLE_OK)
         return explain(code, answer, shown, why);
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    lib.curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200)
         return em_fail(why, EM_ERR_INPUT,
                        "%s answers with HTTP status %ld in place of 200: is it edgemediad's control socket?",
@@ -116,11 +125,13 @@ int source_socket(const struct conf *c, struct facts *f, struct em_why *why)
     guard_phase("waiting for edgemediad on its control socket", true);
     if ((err = try_connect(c->socket, shown, why)) < 0)
         return err;
-    if (curl_global_init(CURL_GLOBAL_NOTHING) != 0 || !(curl = curl_easy_init()))
+    if ((err = late_load(&lib.late, why)) < 0)
+        return err;
+    if (lib.curl_global_init(CURL_GLOBAL_NOTHING) != 0 || !(curl = lib.curl_easy_init()))
         return em_fail(why, EM_ERR_MEMORY, "no memory");
     err = get(curl, c, shown, &answer, why);
-    curl_easy_cleanup(curl);
-    curl_global_cleanup();
+    lib.curl_easy_cleanup(curl);
+    lib.curl_global_cleanup();
     guard_phase("reading the answer of edgemediad", false);
     if (err == 0)
         err = source_status(buf_str(&answer), answer.n, &mode_defs[c->mode], f, why);

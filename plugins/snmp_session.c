@@ -2,9 +2,6 @@
  * One SNMP session. */
 #include "plugins/snmp_session.h"
 
-#include <net-snmp/net-snmp-config.h>
-#include <net-snmp/net-snmp-includes.h>
-#include <net-snmp/library/scapi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +9,8 @@
 #include "base/esc.h"
 #include "plugins/guard.h"
 #include "plugins/resolve.h"
+
+LATE_DEFINE(snmp, LATE_NETSNMP, SNMP_SYMBOLS);
 
 enum { RETRIES = 2, PASSWORD_MIN = 8 };
 
@@ -27,10 +26,10 @@ static void quiet_library(void)
     setenv("SNMPCONFPATH", "/dev/null", 1);
     setenv("SNMP_PERSISTENT_DIR", "/dev/null", 1);
     for (size_t i = 0; i < sizeof on / sizeof *on; i++)
-        netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, on[i], 1);
-    snmp_disable_log();
-    snmp_enable_calllog(); /* a log without a reader swallows what would go to standard error */
-    init_snmp("check_edge_media");
+        snmp.netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, on[i], 1);
+    snmp.snmp_disable_log();
+    snmp.snmp_enable_calllog(); /* a log without a reader swallows what would go to standard error */
+    snmp.init_snmp("check_edge_media");
 }
 
 /* The address as net-snmp wants it, "udp:192.0.2.1:161" or "udp6:[2001:db8::1]:161". Resolved by ourselves, so that a name that does
@@ -55,8 +54,8 @@ static int make_key(const oid *protocol, size_t protocol_len, const char *what, 
     if (strlen(password) < PASSWORD_MIN)
         return em_fail(why, EM_ERR_INPUT, "SNMP version 3 needs %s password of at least %d characters", what,
                        PASSWORD_MIN);
-    if (generate_Ku(protocol, (u_int)protocol_len, (const u_char *)password, strlen(password), key,
-                    key_len) != SNMPERR_SUCCESS)
+    if (snmp.generate_Ku(protocol, (u_int)protocol_len, (const u_char *)password, strlen(password), key,
+                         key_len) != SNMPERR_SUCCESS)
         return em_fail(why, EM_ERR_UNSUPPORTED, "the key for %s password cannot be made with that protocol",
                        what);
     return 0;
@@ -64,14 +63,14 @@ static int make_key(const oid *protocol, size_t protocol_len, const char *what, 
 
 static int set_auth(netsnmp_session *s, const struct conf *c, struct em_why *why)
 {
-    int type = usm_lookup_auth_type(c->auth);
+    int type = snmp.usm_lookup_auth_type(c->auth);
     size_t len = 0;
-    const oid *protocol = type > 0 ? sc_get_auth_oid(type, &len) : NULL;
+    const oid *protocol = type > 0 ? snmp.sc_get_auth_oid(type, &len) : NULL;
 
     if (!protocol)
         return em_fail(why, EM_ERR_INPUT,
                        "-a: the protocol is one of SHA, SHA-224, SHA-256, SHA-384, SHA-512, MD5");
-    s->securityAuthProto = snmp_duplicate_objid(protocol, len);
+    s->securityAuthProto = snmp.snmp_duplicate_objid(protocol, len);
     s->securityAuthProtoLen = len;
     s->securityAuthKeyLen = sizeof s->securityAuthKey;
     return make_key(protocol, len, "an authentication", c->secrets.auth, s->securityAuthKey,
@@ -80,13 +79,13 @@ static int set_auth(netsnmp_session *s, const struct conf *c, struct em_why *why
 
 static int set_priv(netsnmp_session *s, const struct conf *c, struct em_why *why)
 {
-    int type = usm_lookup_priv_type(c->priv);
+    int type = snmp.usm_lookup_priv_type(c->priv);
     size_t len = 0;
-    const oid *protocol = type > 0 ? sc_get_priv_oid(type, &len) : NULL;
+    const oid *protocol = type > 0 ? snmp.sc_get_priv_oid(type, &len) : NULL;
 
     if (!protocol)
         return em_fail(why, EM_ERR_INPUT, "-x: the protocol is one of AES, DES");
-    s->securityPrivProto = snmp_duplicate_objid(protocol, len);
+    s->securityPrivProto = snmp.snmp_duplicate_objid(protocol, len);
     s->securityPrivProtoLen = len;
     s->securityPrivKeyLen = sizeof s->securityPrivKey;
     return make_key(s->securityAuthProto, s->securityAuthProtoLen, "a privacy", c->secrets.priv,
@@ -148,7 +147,7 @@ static int silent(const struct snmp_session_state *s, struct em_why *why)
                        "snmpd at %s stopped answering in the middle: is it overloaded, or edgemediad hung?",
                        s->target);
     if (s->v3 && s->handle &&
-        snmp_sess_session(s->handle)->securityEngineIDLen >
+        snmp.snmp_sess_session(s->handle)->securityEngineIDLen >
             0) /* net-snmp drops what it decrypts to nonsense without a word */
         return em_fail(why, EM_ERR_TIMEOUT,
                        "snmpd at %s answers discovery but not the request: a wrong SNMPv3 privacy password "
@@ -183,7 +182,7 @@ static int explain(const struct snmp_session_state *s, int error, struct em_why 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (known[i].error == error)
             return em_fail(why, EM_ERR_INPUT, "snmpd at %s refuses: %s", s->target, known[i].text);
-    return em_fail(why, EM_ERR_SYSTEM, "SNMP with %s failed: %s", s->target, snmp_api_errstring(error));
+    return em_fail(why, EM_ERR_SYSTEM, "SNMP with %s failed: %s", s->target, snmp.snmp_api_errstring(error));
 }
 
 static int open_session(struct snmp_session_state *s, netsnmp_session *session, const struct conf *c,
@@ -203,13 +202,13 @@ static int open_session(struct snmp_session_state *s, netsnmp_session *session, 
     guard_phase("waiting for the SNMP agent", true);
     session->retries = RETRIES;
     session->timeout = try_us();
-    if (!(s->handle = snmp_sess_open(session))) {
+    if (!(s->handle = snmp.snmp_sess_open(session))) {
         int error = 0;
         char *text = NULL;
 
-        snmp_error(session, NULL, &error, &text);
+        snmp.snmp_error(session, NULL, &error, &text);
         free(text);
-        return explain(s, error ? error : snmp_errno, why);
+        return explain(s, error ? error : *snmp.snmp_errno, why);
     }
     return 0;
 }
@@ -228,8 +227,10 @@ int snmp_session_open(struct snmp_session_state *s, const struct conf *c, char *
     snprintf(origin, origin_size, "snmp %s", s->target);
     if ((err = peer_name(c, peer, sizeof peer, why)) < 0)
         return err;
+    if ((err = late_load(&snmp.late, why)) < 0)
+        return err;
     quiet_library();
-    snmp_sess_init(&session);
+    snmp.snmp_sess_init(&session);
     session.peername = peer;
     err = open_session(s, &session, c, why);
     free(session.securityAuthProto);
@@ -243,26 +244,26 @@ int snmp_session_ask(struct snmp_session_state *s, netsnmp_pdu *pdu, netsnmp_pdu
     netsnmp_pdu *got = NULL;
     int status, error = 0;
 
-    snmp_sess_session(s->handle)->timeout = try_us();
+    snmp.snmp_sess_session(s->handle)->timeout = try_us();
     if (guard_left_us() == 0) {
-        snmp_free_pdu(pdu);
+        snmp.snmp_free_pdu(pdu);
         return silent(s, why);
     }
-    status = snmp_sess_synch_response(s->handle, pdu, &got);
+    status = snmp.snmp_sess_synch_response(s->handle, pdu, &got);
     if (status == STAT_TIMEOUT)
         return silent(s, why);
     if (status != STAT_SUCCESS || !got) {
         char *text = NULL;
 
-        snmp_sess_error(s->handle, NULL, &error, &text);
+        snmp.snmp_sess_error(s->handle, NULL, &error, &text);
         free(text);
         return explain(s, error, why);
     }
     s->answered = true;
     if (got->errstat != SNMP_ERR_NOERROR) {
         error = em_fail(why, EM_ERR_INPUT, "snmpd at %s answers with the error %s: see its log", s->target,
-                        snmp_errstring((int)got->errstat));
-        snmp_free_pdu(got);
+                        snmp.snmp_errstring((int)got->errstat));
+        snmp.snmp_free_pdu(got);
         return error;
     }
     *answer = got;
@@ -272,6 +273,6 @@ int snmp_session_ask(struct snmp_session_state *s, netsnmp_pdu *pdu, netsnmp_pdu
 void snmp_session_close(struct snmp_session_state *s)
 {
     if (s->handle)
-        snmp_sess_close(s->handle);
+        snmp.snmp_sess_close(s->handle);
     s->handle = NULL;
 }

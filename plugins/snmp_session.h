@@ -5,9 +5,23 @@
 #ifndef EM_PLUGINS_SNMP_SESSION_H
 #define EM_PLUGINS_SNMP_SESSION_H
 
+#include <net-snmp/net-snmp-config.h>
+#include <net-snmp/net-snmp-includes.h>
+#include <net-snmp/library/scapi.h>
+
+#include "base/late.h"
 #include "plugins/conf.h"
 
-struct snmp_pdu;
+/* What is taken from libnetsnmp; loaded with the first session. */
+/* clang-format off */
+#define SNMP_SYMBOLS(S) \
+    S(netsnmp_ds_set_boolean) S(snmp_disable_log) S(snmp_enable_calllog) S(init_snmp) S(generate_Ku) \
+    S(usm_lookup_auth_type) S(usm_lookup_priv_type) S(sc_get_auth_oid) S(sc_get_priv_oid) \
+    S(snmp_duplicate_objid) S(snmp_sess_session) S(snmp_api_errstring) S(snmp_sess_open) S(snmp_error) \
+    S(snmp_sess_init) S(snmp_free_pdu) S(snmp_sess_synch_response) S(snmp_sess_error) S(snmp_errstring) \
+    S(snmp_sess_close) S(snmp_pdu_create) S(snmp_add_null_var) S(snmp_oid_compare) S(snmp_errno)
+/* clang-format on */
+LATE_DECLARE(snmp, SNMP_SYMBOLS);
 
 struct snmp_session_state {
     void *handle;

@@ -6,7 +6,17 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/late.h"
 #include "plugins/source.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(json_object_is_type) S(json_object_get_string) S(json_object_get_string_len) \
+    S(json_object_get_int64) S(json_object_get_uint64) S(json_object_object_get_ex) \
+    S(json_object_array_length) S(json_object_array_get_idx) S(json_object_get_int) S(json_tokener_new) \
+    S(json_tokener_parse_ex) S(json_tokener_get_error) S(json_object_put) S(json_tokener_free)
+/* clang-format on */
+LATE_SET(lib, LATE_JSON, SYMBOLS);
 
 enum { SCHEMA_VERSION = 1 };
 
@@ -46,23 +56,23 @@ static bool set_cell(const struct em_field *f, void *row, json_object *v)
 
     switch (f->kind) {
     case EM_KIND_TEXT:
-        if (json_object_is_type(v, json_type_string))
-            fact_set_text(f, row, json_object_get_string(v), (size_t)json_object_get_string_len(v));
-        return json_object_is_type(v, json_type_string);
+        if (lib.json_object_is_type(v, json_type_string))
+            fact_set_text(f, row, lib.json_object_get_string(v), (size_t)lib.json_object_get_string_len(v));
+        return lib.json_object_is_type(v, json_type_string);
     case EM_KIND_ENUM: /* a name that this version does not know stays 0 and is judged as unknown */
-        if (json_object_is_type(v, json_type_string))
-            fact_set_number(f, row, em_name_value(f->names, json_object_get_string(v)));
-        return json_object_is_type(v, json_type_string);
+        if (lib.json_object_is_type(v, json_type_string))
+            fact_set_number(f, row, em_name_value(f->names, lib.json_object_get_string(v)));
+        return lib.json_object_is_type(v, json_type_string);
     case EM_KIND_TIME:
     case EM_KIND_STAMP:
-        if (!json_object_is_type(v, json_type_string) || !read_time(json_object_get_string(v), &t))
+        if (!lib.json_object_is_type(v, json_type_string) || !read_time(lib.json_object_get_string(v), &t))
             return false;
         fact_set_time(f, row, t);
         return true;
     default:
-        if (!json_object_is_type(v, json_type_int) || json_object_get_int64(v) < 0)
+        if (!lib.json_object_is_type(v, json_type_int) || lib.json_object_get_int64(v) < 0)
             return false;
-        fact_set_number(f, row, json_object_get_uint64(v));
+        fact_set_number(f, row, lib.json_object_get_uint64(v));
         return true;
     }
 }
@@ -78,7 +88,7 @@ static int set_field(const struct em_field *f, void *row, json_object *from, con
 {
     json_object *v = NULL;
 
-    (void)json_object_object_get_ex(from, f->json, &v); /* null is absent */
+    (void)lib.json_object_object_get_ex(from, f->json, &v); /* null is absent */
     if (!v && !may_be_absent(f))
         return em_fail(why, EM_ERR_INPUT,
                        "the daemon's answer has no \"%s\" in %s: is it the same version as the plugin?",
@@ -96,7 +106,7 @@ static int read_row(enum em_table_id id, const char *const *only, void *row, jso
     const struct em_table *t = &em_catalogue[id];
     int err = 0;
 
-    if (!json_object_is_type(from, json_type_object))
+    if (!lib.json_object_is_type(from, json_type_object))
         return em_fail(why, EM_ERR_INPUT, "the daemon's answer has no %s", where);
     for (size_t i = 0; !only && i < t->fields_n && err == 0; i++)
         err = set_field(&t->fields[i], row, from, where, why);
@@ -114,14 +124,15 @@ static int read_rows(json_object *root, struct fact_rows *rows, const char *cons
     json_object *list = NULL;
     int err = 0;
 
-    if (!json_object_object_get_ex(root, t->json, &list) || !json_object_is_type(list, json_type_array))
+    if (!lib.json_object_object_get_ex(root, t->json, &list) ||
+        !lib.json_object_is_type(list, json_type_array))
         return em_fail(why, EM_ERR_INPUT, "the daemon's answer has no list \"%s\"", t->json);
-    for (size_t i = 0; i < json_object_array_length(list) && err == 0; i++) {
+    for (size_t i = 0; i < lib.json_object_array_length(list) && err == 0; i++) {
         void *row = fact_rows_insert(rows, rows->n);
 
         if (!row)
             return em_fail(why, EM_ERR_LIMIT, "no room for more than %zu %s", rows->n, t->json);
-        err = read_row(rows->table, fields, row, json_object_array_get_idx(list, i), t->json, why);
+        err = read_row(rows->table, fields, row, lib.json_object_array_get_idx(list, i), t->json, why);
     }
     return err;
 }
@@ -131,7 +142,7 @@ static int read_ranges(json_object *root, struct facts *f, struct em_why *why)
 {
     int err = 0;
 
-    if (json_object_object_get_ex(root, em_catalogue[EM_T_RANGE].json, NULL))
+    if (lib.json_object_object_get_ex(root, em_catalogue[EM_T_RANGE].json, NULL))
         err = read_rows(root, &f->ranges, fact_range_fields, why);
     return err < 0 ? err : facts_ranges_as_checks(f, why);
 }
@@ -141,19 +152,19 @@ static int read_root(json_object *root, const struct mode_def *mode, struct fact
     json_object *version = NULL, *group = NULL;
     int err;
 
-    if (!json_object_object_get_ex(root, "schema_version", &version) ||
-        !json_object_is_type(version, json_type_int))
+    if (!lib.json_object_object_get_ex(root, "schema_version", &version) ||
+        !lib.json_object_is_type(version, json_type_int))
         return em_fail(why, EM_ERR_INPUT, "the answer is not the status of edgemediad: no schema_version");
-    if (json_object_get_int(version) != SCHEMA_VERSION)
+    if (lib.json_object_get_int(version) != SCHEMA_VERSION)
         return em_fail(why, EM_ERR_NEWER,
                        "the daemon speaks schema version %d, this plugin %d: install the same version",
-                       json_object_get_int(version), SCHEMA_VERSION);
-    json_object_object_get_ex(root, em_catalogue[EM_T_DAEMON].json, &group);
+                       lib.json_object_get_int(version), SCHEMA_VERSION);
+    lib.json_object_object_get_ex(root, em_catalogue[EM_T_DAEMON].json, &group);
     if ((err = read_row(EM_T_DAEMON, fact_daemon_fields, &f->daemon, group, "daemon", why)) < 0)
         return err;
     if (mode->calls) {
         group = NULL;
-        json_object_object_get_ex(root, em_catalogue[EM_T_WINDOWS].json, &group);
+        lib.json_object_object_get_ex(root, em_catalogue[EM_T_WINDOWS].json, &group);
         if ((err = read_row(EM_T_TOTALS, NULL, &f->totals, root, "its totals", why)) < 0 ||
             (err = read_row(EM_T_WINDOWS, NULL, &f->windows, group, "recent", why)) < 0)
             return err;
@@ -175,21 +186,23 @@ static int read_root(json_object *root, const struct mode_def *mode, struct fact
 int source_status(const char *text, size_t n, const struct mode_def *mode, struct facts *f,
                   struct em_why *why)
 {
-    struct json_tokener *tokener = json_tokener_new();
+    struct json_tokener *tokener;
     json_object *root;
-    int err;
+    int err = late_load(&lib.late, why);
 
-    if (!tokener)
+    if (err < 0)
+        return err;
+    if (!(tokener = lib.json_tokener_new()))
         return em_fail(why, EM_ERR_MEMORY, "no memory");
-    root = json_tokener_parse_ex(tokener, text, (int)n);
-    if (json_tokener_get_error(tokener) == json_tokener_continue)
+    root = lib.json_tokener_parse_ex(tokener, text, (int)n);
+    if (lib.json_tokener_get_error(tokener) == json_tokener_continue)
         err = em_fail(why, EM_ERR_INPUT, "the daemon's answer ends in its middle");
-    else if (!root || json_tokener_get_error(tokener) != json_tokener_success)
+    else if (!root || lib.json_tokener_get_error(tokener) != json_tokener_success)
         err = em_fail(why, EM_ERR_INPUT,
                       "the answer is not JSON: does the path lead to edgemediad's control socket?");
     else
         err = read_root(root, mode, f, why);
-    json_object_put(root);
-    json_tokener_free(tokener);
+    lib.json_object_put(root);
+    lib.json_tokener_free(tokener);
     return err;
 }

@@ -9,8 +9,15 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/esc.h"
+#include "base/late.h"
 #include "evidence/capture_inside.h"
 #include "evidence/lines.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(pcap_fopen_offline) S(pcap_next_ex) S(pcap_datalink) S(pcap_geterr) S(pcap_close)
+/* clang-format on */
+LATE_SET(lib, LATE_PCAP, SYMBOLS);
 
 enum {
     IPV4 = 0x0800,
@@ -255,7 +262,7 @@ static int complain(struct em_why *why, const char *what)
 
 static int packets(struct capture *c, pcap_t *pcap, struct em_why *why)
 {
-    const struct link *link = link_of(pcap_datalink(pcap));
+    const struct link *link = link_of(lib.pcap_datalink(pcap));
     struct pcap_pkthdr *h;
     const uint8_t *bytes;
     int got;
@@ -263,11 +270,11 @@ static int packets(struct capture *c, pcap_t *pcap, struct em_why *why)
     if (!link)
         return em_fail(why, EM_ERR_INPUT,
                        "its link layer (type %d) is not known: capture Ethernet, or on \"any\"",
-                       pcap_datalink(pcap));
-    while (!c->stopped && (got = pcap_next_ex(pcap, &h, &bytes)) == 1)
+                       lib.pcap_datalink(pcap));
+    while (!c->stopped && (got = lib.pcap_next_ex(pcap, &h, &bytes)) == 1)
         packet(c, link, h, bytes);
     capture_tcp_finish(c);
-    return c->stopped || got == PCAP_ERROR_BREAK ? 0 : complain(why, pcap_geterr(pcap));
+    return c->stopped || got == PCAP_ERROR_BREAK ? 0 : complain(why, lib.pcap_geterr(pcap));
 }
 
 int capture_read(FILE *f, capture_text_fn text, void *arg, struct em_why *why)
@@ -281,12 +288,14 @@ int capture_read(FILE *f, capture_text_fn text, void *arg, struct em_why *why)
 
     if (!c.packets || !c.streams) {
         (void)fclose(f);
-    } else if (!(pcap = pcap_fopen_offline(f, words))) {
+    } else if ((err = late_load(&lib.late, why)) < 0) {
+        (void)fclose(f);
+    } else if (!(pcap = lib.pcap_fopen_offline(f, words))) {
         (void)fclose(f);
         err = complain(why, words);
     } else {
         err = packets(&c, pcap, why);
-        pcap_close(pcap);
+        lib.pcap_close(pcap);
     }
     capture_packets_free(c.packets);
     capture_streams_free(c.streams);

@@ -10,9 +10,17 @@
 #include <expat.h>
 #include <string.h>
 
+#include "base/late.h"
 #include "evidence/diag.h"
 #include "evidence/ice.h"
 #include "evidence/lines.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(XML_ParserCreate) S(XML_ParserFree) S(XML_SetUserData) S(XML_SetElementHandler) \
+    S(XML_SetCharacterDataHandler) S(XML_SetStartDoctypeDeclHandler) S(XML_Parse) S(XML_StopParser)
+/* clang-format on */
+LATE_SET(lib, LATE_EXPAT, SYMBOLS);
 
 /* --- where it stands in text -------------------------------------------------------------------------------------- */
 
@@ -130,7 +138,7 @@ static void XMLCALL on_begin(void *arg, const char *name, const char **attribute
 
     r->text_n = 0;
     if (++r->depth > QOE_DEPTH_MAX) {
-        (void)XML_StopParser(r->parser, XML_FALSE);
+        (void)lib.XML_StopParser(r->parser, XML_FALSE);
         return;
     }
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
@@ -189,24 +197,25 @@ static void XMLCALL on_doctype(void *arg, const char *name, const char *system, 
     (void)system;
     (void)public;
     (void)internal;
-    (void)XML_StopParser(r->parser, XML_FALSE);
+    (void)lib.XML_StopParser(r->parser, XML_FALSE);
 }
 
 bool qoe_read(struct slice text, struct qoe *q)
 {
-    struct reading r = { .parser = XML_ParserCreate("UTF-8"), .q = q };
+    struct reading r = { .parser = late_load(&lib.late, NULL) == 0 ? lib.XML_ParserCreate("UTF-8") : NULL,
+                         .q = q };
 
     memset(q, 0, sizeof *q);
     q->side = EM_SIDE_UNKNOWN;
     if (!r.parser)
         return false;
-    XML_SetUserData(r.parser, &r);
-    XML_SetElementHandler(r.parser, on_begin, on_end);
-    XML_SetCharacterDataHandler(r.parser, on_text);
-    XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
+    lib.XML_SetUserData(r.parser, &r);
+    lib.XML_SetElementHandler(r.parser, on_begin, on_end);
+    lib.XML_SetCharacterDataHandler(r.parser, on_text);
+    lib.XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
     text = slice_upto(text, QOE_MAX);
-    (void)XML_Parse(r.parser, text.p, (int)text.n, XML_FALSE); /* what it holds counts, however it ends */
-    XML_ParserFree(r.parser);
+    (void)lib.XML_Parse(r.parser, text.p, (int)text.n, XML_FALSE); /* what it holds counts, however it ends */
+    lib.XML_ParserFree(r.parser);
     for (uint32_t i = 0; i < q->media_n; i++)
         q->media[i].side = q->side;
     return r.any;

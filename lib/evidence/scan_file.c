@@ -251,11 +251,14 @@ static int unpack_all(struct em_scan *s, struct pass *p, struct unpack *u, size_
 
 static int read_packed(struct em_scan *s, struct pass *p, const struct unpack_way *way, size_t first)
 {
-    struct unpack *u = unpack_new(way);
+    struct em_why why;
+    struct unpack *u = unpack_new(way, &why);
     int err;
 
-    if (!u)
-        return EM_ERR_MEMORY;
+    if (!u) {
+        snprintf(p->capture, sizeof p->capture, "%.250s", why.text);
+        return 0;
+    }
     p->way = way->name;
     err = unpack_all(s, p, u, first);
     unpack_free(u);
@@ -328,7 +331,7 @@ static int read_capture(struct em_scan *s, struct pass *p, size_t first)
     if (from.err || err == EM_ERR_MEMORY)
         return from.err ? from.err : err;
     if (err)
-        (void)slice_copy(slice_of(why.text), p->capture, sizeof p->capture);
+        (void)snprintf(p->capture, sizeof p->capture, "%.250s", why.text);
     return 0;
 }
 

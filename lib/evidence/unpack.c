@@ -35,14 +35,15 @@ const struct unpack_way *unpack_find(const void *p, size_t n)
     return NULL;
 }
 
-struct unpack *unpack_new(const struct unpack_way *way)
+struct unpack *unpack_new(const struct unpack_way *way, struct em_why *why)
 {
     struct unpack *u = calloc(1, sizeof *u);
 
+    (void)em_fail(why, EM_ERR_MEMORY, "no memory to unpack it");
     if (!u)
         return NULL;
     u->way = way;
-    if ((u->state = way->begin()))
+    if ((u->state = way->begin(why)))
         return u;
     free(u);
     return NULL;

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 #define UNPACK_MEMORY_MAX (UINT64_C(160) * 1024 * 1024) /* xz -9 needs 65 MiB, zstd --long=27 128 MiB */
 #define UNPACK_FREE (UINT64_C(64) * 1024 * 1024)
 enum { UNPACK_RATIO_MAX = 900, UNPACK_MAGIC_MAX = 6 };
@@ -31,7 +33,7 @@ struct unpack_way {
     const char *name;
     const char *magic;
     size_t magic_n;
-    void *(*begin)(void); /* NULL: no memory */
+    void *(*begin)(struct em_why *why); /* NULL: no memory, or no library, which why says */
     void (*end)(void *state);
     enum unpack_result (*step)(void *state, const uint8_t **in, size_t *in_n, uint8_t *out, size_t room,
                                size_t *made, bool *boundary);
@@ -41,7 +43,7 @@ extern const struct unpack_way unpack_gzip, unpack_xz, unpack_zstd;
 /* What the first bytes of a file say; NULL: nothing that this build unpacks. */
 const struct unpack_way *unpack_find(const void *p, size_t n);
 
-struct unpack *unpack_new(const struct unpack_way *way); /* NULL: no memory */
+struct unpack *unpack_new(const struct unpack_way *way, struct em_why *why); /* NULL: why says it */
 void unpack_free(struct unpack *u);
 
 /* Puts at most `room` bytes of text into out. Call it with more input when it made nothing, and again with what is left as long as it makes

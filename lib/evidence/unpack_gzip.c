@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "base/late.h"
 #include "evidence/unpack.h"
+
+#define SYMBOLS(S) S(inflateInit2_) S(inflateReset) S(inflate) S(inflateEnd)
+LATE_SET(lib, LATE_ZLIB, SYMBOLS);
 
 enum { WINDOW_GZIP = 15 + 16 };
 
@@ -12,11 +16,11 @@ struct state {
     bool ended; /* a member; what follows is the next one */
 };
 
-static void *begin(void)
+static void *begin(struct em_why *why)
 {
-    struct state *s = calloc(1, sizeof *s);
+    struct state *s = late_load(&lib.late, why) == 0 ? calloc(1, sizeof *s) : NULL;
 
-    if (s && inflateInit2(&s->z, WINDOW_GZIP) == Z_OK)
+    if (s && lib.inflateInit2_(&s->z, WINDOW_GZIP, ZLIB_VERSION, (int)sizeof s->z) == Z_OK)
         return s;
     free(s);
     return NULL;
@@ -26,7 +30,7 @@ static void end(void *state)
 {
     struct state *s = state;
 
-    (void)inflateEnd(&s->z);
+    (void)lib.inflateEnd(&s->z);
     free(s);
 }
 
@@ -46,14 +50,14 @@ static enum unpack_result step(void *state, const uint8_t **in, size_t *in_n, ui
         skip_zeros(in, in_n);
     if (*in_n == 0 && s->ended)
         return UNPACK_GOES_ON;
-    if (s->ended && inflateReset(&s->z) != Z_OK)
+    if (s->ended && lib.inflateReset(&s->z) != Z_OK)
         return UNPACK_DAMAGED;
     s->ended = *boundary = false;
     s->z.next_in = (z_const Bytef *)(uintptr_t)*in;
     s->z.avail_in = *in_n < UINT32_MAX ? (uInt)*in_n : UINT32_MAX;
     s->z.next_out = out;
     s->z.avail_out = room < UINT32_MAX ? (uInt)room : UINT32_MAX;
-    got = inflate(&s->z, Z_NO_FLUSH);
+    got = lib.inflate(&s->z, Z_NO_FLUSH);
     *in_n -= (size_t)(s->z.next_in - *in);
     *in = s->z.next_in;
     *made = (size_t)(s->z.next_out - out);

@@ -3,7 +3,11 @@
 #include <lzma.h>
 #include <stdlib.h>
 
+#include "base/late.h"
 #include "evidence/unpack.h"
+
+#define SYMBOLS(S) S(lzma_stream_decoder) S(lzma_code) S(lzma_end)
+LATE_SET(lib, LATE_LZMA, SYMBOLS);
 
 struct state {
     lzma_stream z;
@@ -12,12 +16,12 @@ struct state {
 
 static bool restart(struct state *s)
 {
-    return lzma_stream_decoder(&s->z, UNPACK_MEMORY_MAX, 0) == LZMA_OK;
+    return lib.lzma_stream_decoder(&s->z, UNPACK_MEMORY_MAX, 0) == LZMA_OK;
 }
 
-static void *begin(void)
+static void *begin(struct em_why *why)
 {
-    struct state *s = calloc(1, sizeof *s);
+    struct state *s = late_load(&lib.late, why) == 0 ? calloc(1, sizeof *s) : NULL;
     const lzma_stream empty = LZMA_STREAM_INIT;
 
     if (!s)
@@ -33,7 +37,7 @@ static void end(void *state)
 {
     struct state *s = state;
 
-    lzma_end(&s->z);
+    lib.lzma_end(&s->z);
     free(s);
 }
 
@@ -54,7 +58,7 @@ static enum unpack_result step(void *state, const uint8_t **in, size_t *in_n, ui
     s->z.avail_in = *in_n;
     s->z.next_out = out;
     s->z.avail_out = room;
-    got = lzma_code(&s->z, LZMA_RUN);
+    got = lib.lzma_code(&s->z, LZMA_RUN);
     *in = s->z.next_in;
     *in_n = s->z.avail_in;
     *made = room - s->z.avail_out;

@@ -11,6 +11,8 @@
 
 #include "base/cur.h"
 
+LATE_DEFINE(dns, LATE_CARES, DNS_SYMBOLS);
+
 enum {
     SOCKETS_MAX = ARES_GETSOCK_MAXNUM,
     TRY_MS = 1000, /* first wait for a name server; c-ares doubles it */
@@ -23,7 +25,7 @@ enum {
 void em_lookup_destroy(struct ev_lookup *l)
 {
     if (l->channel)
-        ares_destroy(l->channel); /* closes its sockets, which frees their events */
+        dns.ares_destroy(l->channel); /* closes its sockets, which frees their events */
     for (size_t i = 0; i < SOCKETS_MAX; i++)
         if (l->sockets[i].event)
             event_free(l->sockets[i].event);
@@ -79,7 +81,7 @@ void em_lookup_failed(struct ev_lookup *l, int status)
         { ARES_ECONNREFUSED, "the name servers cannot be reached" },
         { ARES_ENOMEM, "this machine: no memory" },
     };
-    const char *words = ares_strerror(status);
+    const char *words = dns.ares_strerror(status);
 
     if (status == ARES_ECONNREFUSED && !l->closer && !l->answered) {
         l->closer = true;
@@ -97,7 +99,7 @@ void em_lookup_failed(struct ev_lookup *l, int status)
 
 void em_lookup_asked(struct ev_lookup *l)
 {
-    struct timeval tv, *next = ares_timeout(l->channel, NULL, &tv);
+    struct timeval tv, *next = dns.ares_timeout(l->channel, NULL, &tv);
 
     if (next)
         evtimer_add(l->tick, next);
@@ -111,7 +113,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    ares_process_fd(l->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    dns.ares_process_fd(l->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     em_lookup_asked(l);
 }
 
@@ -120,8 +122,8 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     struct ev_lookup_socket *s = arg;
     struct ev_lookup *l = s->lookup;
 
-    ares_process_fd(l->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
-                    what & EV_WRITE ? fd : ARES_SOCKET_BAD);
+    dns.ares_process_fd(l->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
+                        what & EV_WRITE ? fd : ARES_SOCKET_BAD);
     em_lookup_asked(l);
 }
 
@@ -197,11 +199,11 @@ static int channel_new(ares_channel *channel, const char *servers, int flags, ar
                                     .sock_state_cb_data = arg };
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
                (state ? ARES_OPT_SOCK_STATE_CB : 0);
-    int status = ares_init_options(channel, &options, mask);
+    int status = dns.ares_init_options(channel, &options, mask);
 
     if (status == ARES_SUCCESS && *servers &&
-        (status = ares_set_servers_ports_csv(*channel, servers)) != ARES_SUCCESS)
-        ares_destroy(*channel);
+        (status = dns.ares_set_servers_ports_csv(*channel, servers)) != ARES_SUCCESS)
+        dns.ares_destroy(*channel);
     return status;
 }
 
@@ -209,12 +211,18 @@ bool em_lookup_start(struct ev_lookup *l, int64_t timeout_us)
 {
     int64_t us = timeout_us > 0 ? timeout_us : 0;
     struct timeval tv = { (time_t)(us / EM_US_PER_S), (suseconds_t)(us % EM_US_PER_S) };
-    int status = channel_new(&l->channel, l->net->servers, 0, on_state, l);
+    struct em_why why;
+    int status;
 
-    if (status != ARES_SUCCESS) {
+    if (late_load(&dns.late, &why) < 0) {
+        snprintf(l->failure, sizeof l->failure, "this machine: %.140s", why.text);
+        em_lookup_answer(l);
+        return false;
+    }
+    if ((status = channel_new(&l->channel, l->net->servers, 0, on_state, l)) != ARES_SUCCESS) {
         l->channel = NULL;
         snprintf(l->failure, sizeof l->failure, "this machine: the resolver cannot start: %s",
-                 ares_strerror(status));
+                 dns.ares_strerror(status));
         em_lookup_answer(l);
         return false;
     }
@@ -235,14 +243,14 @@ static void on_closer(void *arg, int status, int timeouts, unsigned char *answer
  * channel that tells. */
 static void look_closer(struct ev_lookup *l)
 {
-    ares_destroy(l->channel);
+    dns.ares_destroy(l->channel);
     l->channel = NULL;
     if (channel_new(&l->channel, l->net->servers, ARES_FLAG_NOCHECKRESP, on_state, l) != ARES_SUCCESS) {
         l->channel = NULL;
         em_lookup_failed(l, ARES_ECONNREFUSED);
         return;
     }
-    ares_query(l->channel, l->name, ns_c_in, ns_t_a, on_closer, l);
+    dns.ares_query(l->channel, l->name, ns_c_in, ns_t_a, on_closer, l);
     em_lookup_asked(l);
 }
 
@@ -250,9 +258,10 @@ bool em_net_servers_ok(const char *servers)
 {
     ares_channel channel;
 
-    if (!*servers || channel_new(&channel, servers, 0, NULL, NULL) != ARES_SUCCESS)
+    if (!*servers || late_load(&dns.late, NULL) < 0 ||
+        channel_new(&channel, servers, 0, NULL, NULL) != ARES_SUCCESS)
         return false;
-    ares_destroy(channel);
+    dns.ares_destroy(channel);
     return true;
 }
 
@@ -275,11 +284,11 @@ static bool take_name(const uint8_t *answer, size_t n, struct cur *c, char **nam
 {
     long used = 0;
 
-    if (c->bad || ares_expand_name(c->p, answer, (int)n, name, &used) != ARES_SUCCESS)
+    if (c->bad || dns.ares_expand_name(c->p, answer, (int)n, name, &used) != ARES_SUCCESS)
         return false;
     if (cur_take(c, (size_t)used))
         return true;
-    ares_free_string(*name);
+    dns.ares_free_string(*name);
     return false;
 }
 
@@ -298,7 +307,7 @@ static bool take_record(const uint8_t *answer, size_t n, struct cur *c, struct a
     size = cur_u16(c);
     data = cur_sub(c, size);
     if (c->bad || type != TYPE_CNAME || *count == ALIASES_MAX || !take_name(answer, n, &data, &target)) {
-        ares_free_string(owner);
+        dns.ares_free_string(owner);
         return !c->bad;
     }
     a[(*count)++] = (struct alias) { owner, target };
@@ -319,7 +328,7 @@ static size_t read_aliases(const uint8_t *answer, size_t n, struct alias *a)
     for (uint16_t i = 0; i < questions; i++) {
         if (!take_name(answer, n, &c, &name))
             return 0;
-        ares_free_string(name);
+        dns.ares_free_string(name);
         cur_u32(&c); /* type, class */
     }
     for (uint16_t i = 0; i < answers; i++)
@@ -358,8 +367,8 @@ bool em_lookup_aliases(struct ev_lookup *l, const uint8_t *answer, size_t n)
         snprintf(l->failure, sizeof l->failure, "the name is an alias of %.80s, which has no address",
                  at->target);
     for (size_t i = 0; i < count; i++) {
-        ares_free_string(a[i].owner);
-        ares_free_string(a[i].target);
+        dns.ares_free_string(a[i].owner);
+        dns.ares_free_string(a[i].target);
     }
     return at != NULL;
 }

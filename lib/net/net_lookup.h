@@ -9,7 +9,17 @@
 
 #include <ares.h>
 
+#include "base/late.h"
 #include "net/net_event.h"
+
+/* clang-format off */
+#define DNS_SYMBOLS(S) \
+    S(ares_destroy) S(ares_strerror) S(ares_timeout) S(ares_process_fd) S(ares_init_options) \
+    S(ares_set_servers_ports_csv) S(ares_query) S(ares_expand_name) S(ares_free_string) \
+    S(ares_freeaddrinfo) S(ares_getaddrinfo) S(ares_parse_srv_reply) S(ares_free_data) \
+    S(ares_gethostbyname_file) S(ares_free_hostent)
+/* clang-format on */
+LATE_DECLARE(dns, DNS_SYMBOLS);
 
 struct ev_lookup;
 struct ev_lookup_socket {

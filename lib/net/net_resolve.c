@@ -83,11 +83,11 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
         add_family(l, info, AF_INET);
     }
     if (info)
-        ares_freeaddrinfo(info);
+        dns.ares_freeaddrinfo(info);
     if (l->addrs_n > 0 || l->failure[0])
         em_lookup_answer(l);
     else if (status == ARES_SUCCESS || status == ARES_ENODATA)
-        ares_query(l->channel, l->name, ns_c_in, ns_t_a, on_answer_again, l);
+        dns.ares_query(l->channel, l->name, ns_c_in, ns_t_a, on_answer_again, l);
     else
         em_lookup_failed(l, status);
 }
@@ -111,7 +111,7 @@ struct em_lookup *em_resolve_event(struct em_net *n, const char *name, uint16_t 
         l->addrs_n = 1;
         em_lookup_answer(l);
     } else if (em_lookup_start(l, timeout_us)) {
-        ares_getaddrinfo(l->channel, name, NULL, &hints, on_answer, l);
+        dns.ares_getaddrinfo(l->channel, name, NULL, &hints, on_answer, l);
         em_lookup_asked(l);
     }
     return &l->is;

@@ -44,11 +44,11 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *answer
     if (status == ARES_EDESTRUCTION)
         return;
     if (status == ARES_SUCCESS)
-        status = ares_parse_srv_reply(answer, n, &replies);
+        status = dns.ares_parse_srv_reply(answer, n, &replies);
     for (const struct ares_srv_reply *r = replies; r; r = r->next)
         add(l, r);
     if (replies)
-        ares_free_data(replies);
+        dns.ares_free_data(replies);
     qsort(l->srv, l->srv_n, sizeof *l->srv, by_order);
     if (l->srv_n > 0 || status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND)
         em_lookup_answer(l);
@@ -64,8 +64,8 @@ static bool in_hosts_file(struct ev_lookup *l, const char *name)
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         struct hostent *host = NULL;
 
-        if (ares_gethostbyname_file(l->channel, name, families[i], &host) == ARES_SUCCESS) {
-            ares_free_hostent(host);
+        if (dns.ares_gethostbyname_file(l->channel, name, families[i], &host) == ARES_SUCCESS) {
+            dns.ares_free_hostent(host);
             return true;
         }
     }
@@ -93,7 +93,7 @@ struct em_lookup *em_resolve_srv_event(struct em_net *n, const char *service, co
         return &l->is;
     }
     snprintf(whole, sizeof whole, "%.30s.%s", service, l->name);
-    ares_query(l->channel, whole, ns_c_in, ns_t_srv, on_answer, l);
+    dns.ares_query(l->channel, whole, ns_c_in, ns_t_srv, on_answer, l);
     em_lookup_asked(l);
     return &l->is;
 }

@@ -7,9 +7,6 @@
  *                                          +--- error event EM_NET_TLS --------+
  */
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +53,8 @@ void em_tls_free(struct ev_tls *t)
 {
     if (!t)
         return;
-    SSL_free(t->ssl);
+    if (t->ssl)
+        ssl.SSL_free(t->ssl);
     free(t);
 }
 
@@ -64,7 +62,8 @@ void em_tls_free(struct ev_tls *t)
 
 static void context_free(struct ev_tls_context *x)
 {
-    SSL_CTX_free(x->context); /* connections that use it keep it */
+    if (x->context)
+        ssl.SSL_CTX_free(x->context); /* connections that use it keep it */
     free(x);
 }
 
@@ -109,11 +108,11 @@ static struct ev_tls_context *known(struct ev_net *n, const char *file, const st
 static bool load(SSL_CTX *context, const char *file)
 {
     /* the chain is judged after the handshake, where its certificate can be told, too */
-    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
-    return *file ? SSL_CTX_load_verify_file(context, file) == 1
-                 : SSL_CTX_set_default_verify_paths(context) == 1;
+    ssl.SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    (void)ssl.SSL_CTX_ctrl(context, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
+    ssl.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
+    return *file ? ssl.SSL_CTX_load_verify_file(context, file) == 1
+                 : ssl.SSL_CTX_set_default_verify_paths(context) == 1;
 }
 
 /* NULL: failure tells. */
@@ -122,6 +121,7 @@ static SSL_CTX *context_of(struct ev_net *n, const char *file, char *failure, si
     struct stat now = { 0 };
     struct ev_tls_context *x;
     char why[48];
+    struct em_why late;
 
     if (*file && stat(file, &now) != 0) {
         snprintf(failure, size, "this machine: the CA file %.80s cannot be read: %s", file,
@@ -130,15 +130,19 @@ static SSL_CTX *context_of(struct ev_net *n, const char *file, char *failure, si
     }
     if ((x = known(n, file, &now)))
         return x->context;
+    if (late_load(&ssl.late, &late) < 0) {
+        snprintf(failure, size, "this machine: %.140s", late.text);
+        return NULL;
+    }
     x = calloc(1, sizeof *x);
     if (x)
-        x->context = SSL_CTX_new(TLS_client_method());
+        x->context = ssl.SSL_CTX_new(ssl.TLS_client_method());
     if (!x || !x->context || !load(x->context, file)) {
         snprintf(failure, size,
                  *file ? "this machine: the CA file %.80s has no PEM certificate that can be read"
                        : "this machine: TLS cannot start%.1s",
                  file);
-        ERR_clear_error();
+        ssl.ERR_clear_error();
         if (x)
             context_free(x);
         return NULL;
@@ -162,38 +166,39 @@ static void fail(struct ev_conn *c, enum em_tls_end end)
 static void drain(struct ev_conn *c)
 {
     char *p;
-    long n = BIO_get_mem_data(c->tls->out, &p);
+    long n = ssl.BIO_ctrl(c->tls->out, BIO_CTRL_INFO, 0, &p);
 
     if (n <= 0)
         return;
     c->tls->info.wire_sent += (size_t)n;
     em_tcp_send(c, p, (size_t)n);
-    (void)BIO_reset(c->tls->out);
+    (void)ssl.BIO_ctrl(c->tls->out, BIO_CTRL_RESET, 0, NULL);
 }
 
 static bool expect_name(struct ev_tls *t)
 {
-    X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+    X509_VERIFY_PARAM *param = ssl.SSL_get0_param(t->ssl);
     struct em_addr literal;
 
     if (em_addr_read(t->name, 0, &literal))
-        return X509_VERIFY_PARAM_set1_ip_asc(param, t->name) == 1;
-    SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set_tlsext_host_name(t->ssl, t->name) == 1 && SSL_set1_host(t->ssl, t->name) == 1;
+        return ssl.X509_VERIFY_PARAM_set1_ip_asc(param, t->name) == 1;
+    ssl.SSL_set_hostflags(t->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return ssl.SSL_ctrl(t->ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, t->name) == 1 &&
+           ssl.SSL_set1_host(t->ssl, t->name) == 1;
 }
 
 static void trust(struct ev_conn *c)
 {
     struct ev_tls *t = c->tls;
-    X509 *certificate = SSL_get1_peer_certificate(t->ssl);
-    long result = SSL_get_verify_result(t->ssl);
+    X509 *certificate = ssl.SSL_get1_peer_certificate(t->ssl);
+    long result = ssl.SSL_get_verify_result(t->ssl);
 
     if (certificate) {
         em_tls_certificate(certificate, &t->info);
         t->info.verified = result == X509_V_OK;
         if (!t->info.verified)
             em_tls_distrust(certificate, result, t->name, em_wall_us(&em_clock_system), &t->info);
-        X509_free(certificate);
+        ssl.X509_free(certificate);
     } else {
         snprintf(t->info.failure, sizeof t->info.failure, "the server showed no certificate");
     }
@@ -209,9 +214,9 @@ static void shake(struct ev_conn *c)
 {
     int rc, error;
 
-    ERR_clear_error();
-    rc = SSL_do_handshake(c->tls->ssl);
-    error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(c->tls->ssl, rc);
+    ssl.ERR_clear_error();
+    rc = ssl.SSL_do_handshake(c->tls->ssl);
+    error = rc == 1 ? SSL_ERROR_NONE : ssl.SSL_get_error(c->tls->ssl, rc);
     drain(c);
     if (c->over || error == SSL_ERROR_WANT_READ)
         return;
@@ -232,19 +237,19 @@ void em_tls_begin(struct ev_conn *c)
         fail(c, EM_TLS_SETUP);
         return;
     }
-    t->ssl = SSL_new(context);
-    t->in = BIO_new(BIO_s_mem());
-    t->out = BIO_new(BIO_s_mem());
+    t->ssl = ssl.SSL_new(context);
+    t->in = ssl.BIO_new(ssl.BIO_s_mem());
+    t->out = ssl.BIO_new(ssl.BIO_s_mem());
     if (!t->ssl || !t->in || !t->out || !expect_name(t)) {
-        BIO_free(t->in);
-        BIO_free(t->out);
-        ERR_clear_error();
+        ssl.BIO_free(t->in);
+        ssl.BIO_free(t->out);
+        ssl.ERR_clear_error();
         snprintf(t->info.failure, sizeof t->info.failure, "this machine: no memory for TLS");
         fail(c, EM_TLS_SETUP);
         return;
     }
-    SSL_set_bio(t->ssl, t->in, t->out);
-    SSL_set_connect_state(t->ssl);
+    ssl.SSL_set_bio(t->ssl, t->in, t->out);
+    ssl.SSL_set_connect_state(t->ssl);
     shake(c);
 }
 
@@ -279,9 +284,9 @@ static void read_plain(struct ev_conn *c)
     while (!c->closed && !c->over && !c->tls->ended) {
         int n, error;
 
-        ERR_clear_error();
-        n = SSL_read(c->tls->ssl, c->net->plain, sizeof c->net->plain);
-        error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(c->tls->ssl, n);
+        ssl.ERR_clear_error();
+        n = ssl.SSL_read(c->tls->ssl, c->net->plain, sizeof c->net->plain);
+        error = n > 0 ? SSL_ERROR_NONE : ssl.SSL_get_error(c->tls->ssl, n);
         drain(c);
         if (error == SSL_ERROR_NONE) {
             if (c->events.data)
@@ -303,7 +308,7 @@ void em_tls_input(struct ev_conn *c, const uint8_t *p, size_t n)
 
     if (foreign(c, p, n))
         return;
-    if (BIO_write(t->in, p, (int)n) != (int)n) {
+    if (ssl.BIO_write(t->in, p, (int)n) != (int)n) {
         em_tcp_fail(c, (struct em_net_error) { .kind = EM_NET_LOCAL, .error = ENOMEM });
         return;
     }
@@ -334,8 +339,8 @@ void em_tls_send(struct ev_conn *c, const void *p, size_t n)
 {
     if (!c->tls->info.secured || n == 0)
         return;
-    ERR_clear_error();
-    if (n <= EM_CONN_QUEUE_MAX && SSL_write(c->tls->ssl, p, (int)n) == (int)n) {
+    ssl.ERR_clear_error();
+    if (n <= EM_CONN_QUEUE_MAX && ssl.SSL_write(c->tls->ssl, p, (int)n) == (int)n) {
         drain(c);
         return;
     }
@@ -347,9 +352,9 @@ void em_tls_finish(struct ev_conn *c)
 {
     if (!c->tls->ssl || !c->tls->info.secured)
         return;
-    ERR_clear_error();
-    SSL_shutdown(c->tls->ssl);
-    ERR_clear_error();
+    ssl.ERR_clear_error();
+    ssl.SSL_shutdown(c->tls->ssl);
+    ssl.ERR_clear_error();
     drain(c);
 }
 

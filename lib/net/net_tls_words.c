@@ -2,14 +2,13 @@
  * Certificates and OpenSSL's errors in plain words. */
 #include "net/net_tls_words.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/esc.h"
+
+LATE_DEFINE(ssl, LATE_SSL, SSL_SYMBOLS);
 
 enum {
     DATE_MAX = 16,   /* "2026-11-23" */
@@ -25,7 +24,7 @@ static int64_t time_us(const ASN1_TIME *t)
 {
     struct tm tm;
 
-    return t && ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) * EM_US_PER_S : 0;
+    return t && ssl.ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) * EM_US_PER_S : 0;
 }
 
 static void date(int64_t us, char to[DATE_MAX])
@@ -40,13 +39,13 @@ static void date(int64_t us, char to[DATE_MAX])
 static void issuer_of(X509 *certificate, char to[EM_TEXT_MAX])
 {
     const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
-    BIO *out = BIO_new(BIO_s_mem());
+    BIO *out = ssl.BIO_new(ssl.BIO_s_mem());
     char *text = NULL;
     long n = 0;
 
     to[0] = '\0';
-    if (out && X509_NAME_print_ex(out, X509_get_issuer_name(certificate), 0, flags) >= 0)
-        n = BIO_get_mem_data(out, &text);
+    if (out && ssl.X509_NAME_print_ex(out, ssl.X509_get_issuer_name(certificate), 0, flags) >= 0)
+        n = ssl.BIO_ctrl(out, BIO_CTRL_INFO, 0, &text);
     if (n > 0) {
         size_t cut = 0;
 
@@ -54,44 +53,44 @@ static void issuer_of(X509 *certificate, char to[EM_TEXT_MAX])
             to[cut++] = (unsigned char)text[i] < ' ' || text[i] == 0x7F ? '?' : text[i];
         to[cut] = '\0';
     }
-    BIO_free(out);
+    ssl.BIO_free(out);
 }
 
 void em_tls_certificate(X509 *certificate, struct em_tls_info *info)
 {
     info->has_certificate = true;
-    info->expiry_us = time_us(X509_get0_notAfter(certificate));
+    info->expiry_us = time_us(ssl.X509_get0_notAfter(certificate));
     issuer_of(certificate, info->issuer);
 }
 
 /* "edge.example.com, *.example.net and 3 more", or the common name. */
 static void names_of(X509 *certificate, char *to, size_t size)
 {
-    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    GENERAL_NAMES *names = ssl.X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
     struct buf b = buf_over(to, size);
     char common[SHOWN_NAME + 1];
-    int n = names ? sk_GENERAL_NAME_num(names) : 0, shown = 0;
+    int n = names ? ssl.OPENSSL_sk_num((const OPENSSL_STACK *)names) : 0, shown = 0;
 
     for (int i = 0; i < n && shown < SHOWN_NAMES; i++) {
-        const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+        const GENERAL_NAME *g = ssl.OPENSSL_sk_value((const OPENSSL_STACK *)names, i);
 
         if (g->type != GEN_DNS)
             continue;
         if (shown++)
             buf_text(&b, ", ");
-        esc_line(&b, slice_upto((struct slice) { (const char *)ASN1_STRING_get0_data(g->d.dNSName),
-                                                 (size_t)ASN1_STRING_length(g->d.dNSName) },
+        esc_line(&b, slice_upto((struct slice) { (const char *)ssl.ASN1_STRING_get0_data(g->d.dNSName),
+                                                 (size_t)ssl.ASN1_STRING_length(g->d.dNSName) },
                                 SHOWN_NAME));
     }
     if (n > shown && shown > 0)
         buf_print(&b, " and %d more", n - shown);
-    if (b.n == 0 && X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, common,
-                                              sizeof common) > 0)
+    if (b.n == 0 && ssl.X509_NAME_get_text_by_NID(ssl.X509_get_subject_name(certificate), NID_commonName,
+                                                  common, sizeof common) > 0)
         esc_line(&b, slice_of(common));
     if (b.n == 0)
         buf_text(&b, "somebody without a name");
     (void)buf_str(&b);
-    GENERAL_NAMES_free(names);
+    ssl.GENERAL_NAMES_free(names);
 }
 
 static void expired(X509 *certificate, const char *name, int64_t now_us, struct em_tls_info *info)
@@ -115,7 +114,7 @@ static void too_early(X509 *certificate, const char *name, int64_t now_us, struc
 
     (void)name;
     (void)now_us;
-    date(time_us(X509_get0_notBefore(certificate)), when);
+    date(time_us(ssl.X509_get0_notBefore(certificate)), when);
     snprintf(info->failure, sizeof info->failure,
              "the certificate is valid only from %s on (is a clock wrong?)", when);
 }
@@ -175,7 +174,7 @@ void em_tls_distrust(X509 *certificate, long result, const char *name, int64_t n
             return;
         }
     snprintf(info->failure, sizeof info->failure, "the certificate is not good: %s",
-             X509_verify_cert_error_string(result));
+             ssl.X509_verify_cert_error_string(result));
 }
 
 /* --- errors -------------------------------------------------------------------------------------------------------- */
@@ -224,11 +223,11 @@ void em_tls_broken(struct em_tls_info *info)
         { SSL_R_EXCESSIVE_MESSAGE_SIZE, "the server's certificates are too long" },
         { SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "a TLS record was altered on its way" },
     };
-    unsigned long error = ERR_get_error();
+    unsigned long error = ssl.ERR_get_error();
     int reason = ERR_GET_REASON(error);
-    const char *words = ERR_reason_error_string(error);
+    const char *words = ssl.ERR_reason_error_string(error);
 
-    ERR_clear_error();
+    ssl.ERR_clear_error();
     if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > ALERT_REASON && reason <= ALERT_REASON + 255) {
         tell_alert(reason - ALERT_REASON, info);
         return;

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include <openssl/evp.h>
-
+#include "wire/crypto.h"
 #include "wire/hmac.h"
 
 enum {
@@ -26,7 +25,7 @@ static bool key_sha256(struct stun_key *k, struct slice user, struct slice realm
     bool ok = hmac_of(true, nonce, &password, 1, first) &&
               hmac_of(true, (struct slice) { (const char *)first, sizeof first }, pieces, 4, k->bytes);
 
-    OPENSSL_cleanse(first, sizeof first);
+    explicit_bzero(first, sizeof first);
     k->n = HMAC_SHA256_SIZE;
     return ok;
 }
@@ -91,14 +90,15 @@ static bool decode(struct slice text, uint8_t *to, size_t max, size_t *n)
     for (size_t i = 0; i < text.n - pad; i++)
         if (!memchr(base64_letters, text.p[i], sizeof base64_letters - 1))
             return false;
-    ok = EVP_DecodeBlock(bytes, (const uint8_t *)text.p, (int)text.n) == (int)(text.n / 4 * 3);
+    ok = crypto_ready() &&
+         crypto.EVP_DecodeBlock(bytes, (const uint8_t *)text.p, (int)text.n) == (int)(text.n / 4 * 3);
     size = text.n / 4 * 3 - pad;
     ok = ok && size <= max;
     if (ok) {
         memcpy(to, bytes, size);
         *n = size;
     }
-    OPENSSL_cleanse(bytes, sizeof bytes);
+    explicit_bzero(bytes, sizeof bytes);
     return ok;
 }
 
@@ -130,7 +130,7 @@ bool msturn_auth_init(struct msturn_auth *a, struct slice user, struct slice pas
 
 void msturn_auth_fini(struct msturn_auth *a)
 {
-    OPENSSL_cleanse(a, sizeof *a);
+    explicit_bzero(a, sizeof *a);
 }
 
 void msturn_auth_sign(struct msturn_auth *a, struct buf *b)

@@ -8,6 +8,14 @@
 #include <unistr.h>
 
 #include "base/buf.h"
+#include "base/late.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(uc_is_general_category_withtable) S(uc_is_property_default_ignorable_code_point) S(u8_mbtoucr) \
+    S(u8_uctomb) S(u8_normalize) S(uninorm_nfc)
+/* clang-format on */
+LATE_SET(lib, LATE_UNISTRING, SYMBOLS);
 
 enum { TEXT_MAX = 512, MAPPED_MAX = 4 * TEXT_MAX, COMPOSED_MAX = 8 * TEXT_MAX, ASCII_LAST = 0x7E };
 
@@ -27,8 +35,17 @@ static bool allowed(ucs4_t c)
 
     if (c == 0x200C || c == 0x200D)
         return true;
-    return uc_is_general_category_withtable(c, good) && !hangul_part(c) &&
-           !uc_is_property_default_ignorable_code_point(c);
+    return lib.uc_is_general_category_withtable(c, good) && !hangul_part(c) &&
+           !lib.uc_is_property_default_ignorable_code_point(c);
+}
+
+/* What is ASCII alone stands for itself, and needs no Unicode. */
+static bool plain(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] < ' ' || text.p[i] > ASCII_LAST)
+            return false;
+    return true;
 }
 
 /* Spaces to the ASCII one; false: a character that is not allowed. */
@@ -39,16 +56,16 @@ static int map(struct slice text, struct buf *to, struct em_why *why)
     while (p < end) {
         ucs4_t c;
         uint8_t bytes[6];
-        int n = u8_mbtoucr(&c, p, (size_t)(end - p));
+        int n = lib.u8_mbtoucr(&c, p, (size_t)(end - p));
 
         if (n <= 0)
             return em_fail(why, EM_ERR_INPUT, "it is not UTF-8");
         if (!allowed(c))
             return em_fail(why, EM_ERR_INPUT, "the character U+%04X may not be in it", (unsigned)c);
-        if (c > ASCII_LAST && uc_is_general_category(c, UC_SPACE_SEPARATOR))
+        if (c > ASCII_LAST && lib.uc_is_general_category_withtable(c, UC_CATEGORY_MASK_Zs))
             c = ' ';
         p += n;
-        buf_bytes(to, bytes, (size_t)u8_uctomb(bytes, c, sizeof bytes));
+        buf_bytes(to, bytes, (size_t)lib.u8_uctomb(bytes, c, sizeof bytes));
     }
     return to->full ? em_fail(why, EM_ERR_LIMIT, "it is too long") : 0;
 }
@@ -59,10 +76,16 @@ int opaque_string(struct slice text, char *to, size_t size, struct em_why *why)
     struct buf b = buf_over(mapped, sizeof mapped);
     size_t n = sizeof composed;
     uint8_t *result = composed;
-    int err = map(text, &b, why);
+    int err;
+
+    if (plain(text))
+        return slice_copy(text, to, size) ? 0 : em_fail(why, EM_ERR_LIMIT, "it is too long");
+    err = late_load(&lib.late, why);
+    if (err == 0)
+        err = map(text, &b, why);
 
     if (err == 0 && b.n > 0)
-        result = u8_normalize(UNINORM_NFC, mapped, b.n, composed, &n);
+        result = lib.u8_normalize(lib.uninorm_nfc, mapped, b.n, composed, &n);
     if (err == 0 && b.n == 0)
         n = 0;
     if (err == 0 && (result != composed || n >= size))

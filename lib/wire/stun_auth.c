@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
+#include "wire/crypto.h"
 #include "wire/hmac.h"
 
 enum { ALGORITHM_MD5 = 1, ALGORITHM_SHA256 = 2 };
@@ -32,16 +30,18 @@ struct slice stun_unquoted(struct slice s)
 }
 
 /* The digest of parts with colons between them. */
-static bool digest_of(const EVP_MD *md, const struct slice *parts, size_t parts_n, uint8_t *to, size_t *n)
+static bool digest_of(bool sha256, const struct slice *parts, size_t parts_n, uint8_t *to, size_t *n)
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    EVP_MD_CTX *ctx = crypto_ready() ? crypto.EVP_MD_CTX_new() : NULL;
     unsigned size = 0;
-    bool ok = ctx && EVP_DigestInit_ex(ctx, md, NULL);
+    bool ok = ctx && crypto.EVP_DigestInit_ex(ctx, sha256 ? crypto.EVP_sha256() : crypto.EVP_md5(), NULL);
 
     for (size_t i = 0; i < parts_n && ok; i++)
-        ok = (i == 0 || EVP_DigestUpdate(ctx, ":", 1)) && EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
-    ok = ok && EVP_DigestFinal_ex(ctx, to, &size);
-    EVP_MD_CTX_free(ctx);
+        ok = (i == 0 || crypto.EVP_DigestUpdate(ctx, ":", 1)) &&
+             crypto.EVP_DigestUpdate(ctx, parts[i].p, parts[i].n);
+    ok = ok && crypto.EVP_DigestFinal_ex(ctx, to, &size);
+    if (ctx)
+        crypto.EVP_MD_CTX_free(ctx);
     if (ok)
         *n = size;
     return ok;
@@ -54,12 +54,12 @@ bool stun_key_long(struct stun_key *k, bool sha256, struct slice user, struct sl
 
     while (parts[2].n > 0 && parts[2].p[parts[2].n - 1] == '\0')
         parts[2].n--;
-    return digest_of(sha256 ? EVP_sha256() : EVP_md5(), parts, 3, k->bytes, &k->n);
+    return digest_of(sha256, parts, 3, k->bytes, &k->n);
 }
 
 void stun_key_fini(struct stun_key *k)
 {
-    OPENSSL_cleanse(k, sizeof *k);
+    explicit_bzero(k, sizeof *k);
 }
 
 /* HMAC over two pieces: the header with another length, and the rest. */
@@ -117,12 +117,13 @@ bool stun_rest_credentials(const char *secret, int64_t expiry_s, const char *nam
 
     if (written < 0 || (size_t)written >= user_size || password_size < sizeof text)
         return false;
-    if (!HMAC(EVP_sha1(), secret, (int)strlen(secret), (const uint8_t *)user, strlen(user), digest, &n))
+    if (!crypto_ready() || !crypto.HMAC(crypto.EVP_sha1(), secret, (int)strlen(secret), (const uint8_t *)user,
+                                        strlen(user), digest, &n))
         return false;
-    EVP_EncodeBlock(text, digest, (int)n);
+    crypto.EVP_EncodeBlock(text, digest, (int)n);
     memcpy(password, text, sizeof text);
-    OPENSSL_cleanse(text, sizeof text);
-    OPENSSL_cleanse(digest, sizeof digest);
+    explicit_bzero(text, sizeof text);
+    explicit_bzero(digest, sizeof digest);
     return true;
 }
 
@@ -137,7 +138,7 @@ bool stun_auth_init(struct stun_auth *a, const char *user, const char *password)
 
 void stun_auth_fini(struct stun_auth *a)
 {
-    OPENSSL_cleanse(a, sizeof *a);
+    explicit_bzero(a, sizeof *a);
 }
 
 static struct slice realm_of(const struct stun_auth *a)
@@ -154,7 +155,7 @@ static void put_user(const struct stun_auth *a, struct buf *b)
 
     if (!a->user_hashed)
         stun_put_text(b, STUN_ATTR_USERNAME, slice_of(a->user));
-    else if (digest_of(EVP_sha256(), parts, 2, hash, &n))
+    else if (digest_of(true, parts, 2, hash, &n))
         stun_put(b, STUN_ATTR_USERHASH, hash, n);
     else
         b->full = true;
@@ -182,9 +183,9 @@ static bool nonce_says(struct slice nonce, enum feature feature)
 {
     uint8_t bits[3];
 
-    if (!slice_skip(&nonce, SLICE("obMatJos2")) || nonce.n < 4)
+    if (!slice_skip(&nonce, SLICE("obMatJos2")) || nonce.n < 4 || !crypto_ready())
         return false;
-    return EVP_DecodeBlock(bits, (const uint8_t *)nonce.p, 4) == 3 && (bits[0] & feature) != 0;
+    return crypto.EVP_DecodeBlock(bits, (const uint8_t *)nonce.p, 4) == 3 && (bits[0] & feature) != 0;
 }
 
 static bool talked_down(const struct stun_msg *m)

@@ -21,7 +21,7 @@ static struct run unpack_cut(const struct unpack_way *way, const uint8_t *p, siz
                              size_t room)
 {
     struct run run = { 0 };
-    struct unpack *u = unpack_new(way);
+    struct unpack *u = unpack_new(way, NULL);
     const uint8_t *end = p + n, *in = p;
     size_t left = 0, made, before;
 

@@ -10,6 +10,7 @@
 #include "base/cur.h"
 #include "base/esc.h"
 #include "base/hash.h"
+#include "base/late.h"
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/slice.h"
@@ -326,6 +327,32 @@ static void logged(char *to, size_t size, wint_t c)
     close(before);
 }
 
+START_TEST(late_libraries)
+{
+    static const struct {
+        const char *file, *names;
+        size_t n;
+        const char *says;
+    } rows[] = {
+        { "libc.so.6", "strlen\0memcpy", 2, NULL },
+        { "libc.so.6", "strlen\0no_such_symbol_at_all", 2, "no_such_symbol_at_all" },
+        { "libno-such-library.so.0", "strlen", 1, "libno-such-library.so.0" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        void *at[2] = { NULL, NULL };
+        struct em_why why = { "" };
+        int err = late_open(rows[i].file, rows[i].names, rows[i].n, at, &why);
+
+        ck_assert_int_eq(err, rows[i].says ? EM_ERR_UNSUPPORTED : 0);
+        if (rows[i].says)
+            ck_assert_msg(strstr(why.text, rows[i].says) && strstr(why.text, "install"), "%s", why.text);
+        else
+            ck_assert(at[0] && at[1] && at[0] != at[1]);
+    }
+}
+END_TEST
+
 /* A text that cannot be written is left out; the line is still one line. */
 START_TEST(log_line_that_cannot_be_written)
 {
@@ -356,6 +383,7 @@ int main(void)
     tcase_add_test(t, help_fits_80_columns);
     tcase_add_test(t, time_text);
     tcase_add_test(t, fake_clock_moves_only_by_hand);
+    tcase_add_test(t, late_libraries);
     tcase_add_test(t, log_line_that_cannot_be_written);
     return em_run();
 }
