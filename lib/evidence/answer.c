@@ -32,6 +32,8 @@ struct em_answer *em_answer_new(void)
         free(a);
         return NULL;
     }
+    if (a) /* comments and other quotes would hide from count() what is in them; what trails is looked at by parse() */
+        json_tokener_set_flags(a->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     return a;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * JSON answers from strangers: the first byte chooses what is looked for and how the rest is cut; records lie within the maxima, texts can be
- * read to their ends, and cutting changes nothing. */
+ * JSON answers from strangers: the first byte chooses what is looked for and how the rest is cut; records lie within the maxima, and texts can
+ * be read to their ends. (What is no JSON may be so in one way of cutting only: json-c takes "6" and "-" apart, but not together.) */
 #include <stdlib.h>
 
 #include "evidence/answer.h"
@@ -62,12 +62,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     a = read_in(data + 1, size - 1, size, &whole);
     b = read_in(data + 1, size - 1, 1 + data[0] / 8, &cut);
-    if ((whole == 0) != (cut == 0))
-        abort();
-    if (whole == 0) {
+    if (whole == 0)
         touch(a, data[0] % (sizeof kinds / sizeof kinds[0]));
+    if (cut == 0)
         touch(b, data[0] % (sizeof kinds / sizeof kinds[0]));
-    }
     em_answer_free(a);
     em_answer_free(b);
     return 0;

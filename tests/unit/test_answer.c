@@ -245,8 +245,9 @@ static int push_all(const char *text, size_t n, struct em_why *why)
 
 START_TEST(what_is_no_json_is_refused)
 {
-    static const char *const rows[] = { "",      " ",   "{",   "[1,2",  "{\"a\":}", "<html>",
-                                        "{} {}", "{}x", "tru", "\"abc", "[1,]x",    "\x1f\x8b" };
+    static const char *const rows[] = { "",         " ",     "{",     "[1,2",  "{\"a\":}", "<html>",
+                                        "{} {}",    "{}x",   "tru",   "\"abc", "[1,]x",    "[1,]",
+                                        "[1/*2*/]", "[1]//", "['a']", "[1] /", "\x1f\x8b" };
     struct em_why why;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
