@@ -54,7 +54,8 @@ static const char schema[] =
  * 2: finding: each time that a finding was raised; ended_us 0 = it still is.
  * 3: history: calls in each slot of each series. path, path_history: the same for probes; rank orders verdicts, n_.. is how many probes
  * had that phase. place is the resolution and the place in its ring.
- * 4: peer: whom calls failed with; the first two rows are all that have none of their own. */
+ * 4: peer: whom calls failed with; the first two rows are all that have none of their own.
+ * 5: seen: records that a source has brought, for those that are given some of them twice. */
 static const char *const upgrades[] = {
     "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
@@ -75,6 +76,8 @@ static const char *const upgrades[] = {
     "media_failures INTEGER NOT NULL, code_23 INTEGER NOT NULL, code_23_tcp_nat INTEGER NOT NULL, "
     "first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, UNIQUE(kind, name)); INSERT INTO peer "
     "VALUES(1, 3, '', 0, 0, 0, 0, 0), (2, 4, '', 0, 0, 0, 0, 0);",
+    "CREATE TABLE seen(source INTEGER NOT NULL, key INTEGER NOT NULL, at_us INTEGER NOT NULL, "
+    "PRIMARY KEY(source, key)) WITHOUT ROWID; CREATE INDEX seen_at ON seen(source, at_us);",
 };
 _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
 
@@ -197,6 +200,10 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_TRIM_FAILURES] =
         "DELETE FROM failure WHERE id IN (SELECT id FROM failure WHERE call <= ?1 ORDER BY call LIMIT ?2)",
     [EM_SQL_TRIM_DROP] = "DELETE FROM call WHERE id <= ?1",
+    [EM_SQL_SEEN_NEW] = "INSERT OR IGNORE INTO seen(source, key, at_us) VALUES(?1, ?2, ?3)",
+    [EM_SQL_SEEN_N] = "SELECT count(*) FROM seen WHERE source = ?1",
+    [EM_SQL_SEEN_DROP] = "DELETE FROM seen WHERE source = ?1 AND key IN"
+                         " (SELECT key FROM seen WHERE source = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3)",
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */

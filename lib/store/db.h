@@ -76,12 +76,15 @@ enum em_sql {
     EM_SQL_TRIM_REPORTS,
     EM_SQL_TRIM_FAILURES,
     EM_SQL_TRIM_DROP,
+    EM_SQL_SEEN_NEW,
+    EM_SQL_SEEN_N,
+    EM_SQL_SEEN_DROP,
     EM_SQL_COUNT
 };
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 4,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 5,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

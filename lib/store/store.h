@@ -76,6 +76,16 @@ int em_store_position_put(struct em_store *s, uint32_t source, int64_t *id, cons
                           struct em_why *why) EM_MUST_CHECK;
 int em_store_position_delete(struct em_store *s, int64_t id, struct em_why *why) EM_MUST_CHECK;
 
+/* Records of a source that is given some of them twice, because what it asks for overlaps: each is known by a hash of it (its key) and has a
+ * time, which is the source's to choose. In a transaction, and rolled back with it: *before becomes whether that one was put before. forget
+ * takes at most `most` of those before before_us away, the oldest first; *removed: how many. */
+int em_store_seen(struct em_store *s, uint32_t source, uint64_t key, int64_t at_us, bool *before,
+                  struct em_why *why) EM_MUST_CHECK;
+int em_store_seen_forget(struct em_store *s, uint32_t source, int64_t before_us, uint64_t most,
+                         uint64_t *removed, struct em_why *why) EM_MUST_CHECK;
+/* How many there are; takes time in proportion to them. */
+int em_store_seen_count(struct em_store *s, uint32_t source, uint64_t *n, struct em_why *why) EM_MUST_CHECK;
+
 /* A small number for a name, the same after every restart, never given to another name: kind is "edge", "check", "address",
  * "source"; parent is the number of what it belongs to (0: nothing). Commits by itself, and waits for the disk, when no transaction is
  * open. */

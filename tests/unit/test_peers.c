@@ -420,8 +420,9 @@ START_TEST(an_older_database_gets_the_table)
     put_in_transaction(&(struct one) { "1", 23, 0, "", US, "", EM_SIDE_CALLER });
     em_store_close(store);
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, "DROP TABLE peer; PRAGMA user_version = 3", NULL, NULL, NULL),
-                     SQLITE_OK);
+    ck_assert_int_eq(
+        sqlite3_exec(db, "DROP TABLE peer; DROP TABLE seen; PRAGMA user_version = 3", NULL, NULL, NULL),
+        SQLITE_OK);
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
     open_store();
     ck_assert_str_eq(rows(), "");

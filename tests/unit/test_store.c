@@ -554,12 +554,65 @@ START_TEST(an_older_schema_is_brought_up)
 
     make_database(
         "DROP TABLE finding; DROP TABLE history; DROP TABLE path; DROP TABLE path_history; DROP TABLE peer;"
-        "PRAGMA user_version = 1");
+        "DROP TABLE seen; PRAGMA user_version = 1");
     s = opened();
     ck_assert_uint_eq(code_calls(s, 23), 300);
     OK(em_store_finding_raised(s, &one, 1000, &since, &why));
     OK(em_store_finding_ended(s, 1, 2000, &why));
     ck_assert_uint_eq(ended_n(s), 1);
+    em_store_close(s);
+}
+END_TEST
+
+/* --- records that were seen ----------------------------------------------------------------------------------------- */
+
+static bool seen(struct em_store *s, uint32_t source, uint64_t key, int64_t at_us)
+{
+    bool before = false;
+
+    OK(em_store_seen(s, source, key, at_us, &before, &why));
+    return before;
+}
+
+static uint64_t seen_n(struct em_store *s, uint32_t source)
+{
+    uint64_t n = UINT64_MAX;
+
+    OK(em_store_seen_count(s, source, &n, &why));
+    return n;
+}
+
+START_TEST(records_are_known_again)
+{
+    struct em_store *s = opened();
+    uint64_t removed = 0;
+
+    OK(em_store_begin(s, &why));
+    ck_assert(!seen(s, 1, UINT64_MAX, 100));
+    ck_assert(!seen(s, 2, UINT64_MAX, 100)); /* another source's */
+    ck_assert(seen(s, 1, UINT64_MAX, 900));
+    OK(em_store_commit(s, &why));
+    OK(em_store_begin(s, &why));
+    ck_assert(!seen(s, 1, 7, 200));
+    em_store_rollback(s);
+    em_store_close(s);
+    s = opened();
+    OK(em_store_begin(s, &why));
+    ck_assert(seen(s, 1, UINT64_MAX, 100));
+    ck_assert(!seen(s, 1, 7, 200));
+    ck_assert(!seen(s, 1, 8, 300));
+    ck_assert_uint_eq(seen_n(s, 1), 3);
+    OK(em_store_seen_forget(s, 1, 300, 1, &removed, &why)); /* the oldest first */
+    ck_assert_uint_eq(removed, 1);
+    ck_assert(!seen(s, 1, UINT64_MAX, 100));
+    OK(em_store_seen_forget(s, 1, 300, UINT64_MAX, &removed, &why));
+    ck_assert_uint_eq(removed, 2);
+    OK(em_store_seen_forget(s, 1, 300, UINT64_MAX, &removed, &why));
+    ck_assert_uint_eq(removed, 0);
+    OK(em_store_commit(s, &why));
+    ck_assert_uint_eq(seen_n(s, 1), 1);
+    ck_assert_uint_eq(seen_n(s, 2), 1);
+    ck_assert_uint_eq(seen_n(s, 3), 0);
     em_store_close(s);
 }
 END_TEST
@@ -1141,6 +1194,7 @@ int main(void)
     tcase_add_test(t, totals_of_checks_are_written_with_the_next_commit);
     tcase_add_test(t, findings_keep_their_beginning_over_restarts);
     tcase_add_test(t, an_older_schema_is_brought_up);
+    tcase_add_test(t, records_are_known_again);
     tcase_add_test(t, history_in_three_resolutions);
     tcase_add_test(t, history_bears_clock_steps);
     tcase_add_test(t, history_of_a_rollback_is_gone);
