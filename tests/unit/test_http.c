@@ -228,7 +228,7 @@ static struct em_http *client(const struct em_http_conf *conf)
     return h;
 }
 
-#define OK "HTTP/1.1 200 OK\r\n"
+#define FINE "HTTP/1.1 200 OK\r\n"
 #define TO "HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
 
 static const struct answer_row {
@@ -241,16 +241,16 @@ static const struct answer_row {
     const char *body, *failure; /* failure: a part of it */
 } answer_rows[] = {
     { "with a length",
-      { OK "Content-Length: 5\r\n\r\nhello" },
+      { FINE "Content-Length: 5\r\n\r\nhello" },
       false,
       0,
       EM_HTTP_ANSWERED,
       200,
       "hello",
       "" },
-    { "until the end of the connection", { OK "\r\nhello" }, false, 0, EM_HTTP_ANSWERED, 200, "hello", "" },
+    { "until the end of the connection", { FINE "\r\nhello" }, false, 0, EM_HTTP_ANSWERED, 200, "hello", "" },
     { "in chunks",
-      { OK "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n" },
+      { FINE "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n" },
       true,
       0,
       EM_HTTP_ANSWERED,
@@ -258,7 +258,7 @@ static const struct answer_row {
       "hello",
       "" },
     { "more than its length",
-      { OK "Content-Length: 2\r\n\r\nhello" },
+      { FINE "Content-Length: 2\r\n\r\nhello" },
       true,
       0,
       EM_HTTP_ANSWERED,
@@ -266,7 +266,7 @@ static const struct answer_row {
       "he",
       "" },
     { "less than its length",
-      { OK "Content-Length: 50\r\n\r\nhello" },
+      { FINE "Content-Length: 50\r\n\r\nhello" },
       false,
       0,
       EM_HTTP_BROKEN,
@@ -274,7 +274,7 @@ static const struct answer_row {
       "hello",
       "bytes remaining to read" },
     { "a bad chunk",
-      { OK "Transfer-Encoding: chunked\r\n\r\nxyz\r\nhello" },
+      { FINE "Transfer-Encoding: chunked\r\n\r\nxyz\r\nhello" },
       true,
       0,
       EM_HTTP_BROKEN,
@@ -282,7 +282,7 @@ static const struct answer_row {
       "",
       "" },
     { "an interim answer first",
-      { "HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" OK "Content-Length: 2\r\n\r\nhi" },
+      { "HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n\r\n" FINE "Content-Length: 2\r\n\r\nhi" },
       true,
       0,
       EM_HTTP_ANSWERED,
@@ -290,7 +290,7 @@ static const struct answer_row {
       "hi",
       "" },
     { "exactly as long as allowed",
-      { OK "Content-Length: 5\r\n\r\nhello" },
+      { FINE "Content-Length: 5\r\n\r\nhello" },
       true,
       5,
       EM_HTTP_ANSWERED,
@@ -298,7 +298,7 @@ static const struct answer_row {
       "hello",
       "" },
     { "one byte too long",
-      { OK "Content-Length: 5\r\n\r\nhello" },
+      { FINE "Content-Length: 5\r\n\r\nhello" },
       true,
       4,
       EM_HTTP_TOO_LARGE,
@@ -317,7 +317,7 @@ static const struct answer_row {
     { "nothing", { "" }, false, 0, EM_HTTP_BROKEN, 0, "", "Empty reply" },
     { "silence", { "" }, true, 0, EM_HTTP_TIMED_OUT, 0, "", "timed out" },
     { "a body that never ends",
-      { OK "Content-Length: 10\r\n\r\nhello" },
+      { FINE "Content-Length: 10\r\n\r\nhello" },
       true,
       0,
       EM_HTTP_TIMED_OUT,
@@ -325,7 +325,7 @@ static const struct answer_row {
       "hello",
       "timed out" },
     { "a redirect",
-      { TO "/there\r\n\r\n", OK "Content-Length: 2\r\n\r\nhi" },
+      { TO "/there\r\n\r\n", FINE "Content-Length: 2\r\n\r\nhi" },
       true,
       0,
       EM_HTTP_ANSWERED,
@@ -333,7 +333,7 @@ static const struct answer_row {
       "hi",
       "" },
     { "a whole redirect",
-      { TO "http://127.0.0.1:{}/there\r\n\r\n", OK "Content-Length: 2\r\n\r\nhi" },
+      { TO "http://127.0.0.1:{}/there\r\n\r\n", FINE "Content-Length: 2\r\n\r\nhi" },
       true,
       0,
       EM_HTTP_ANSWERED,
@@ -412,7 +412,7 @@ START_TEST(headers_have_a_limit)
     static char text[EM_HTTP_HEADERS_MAX + 256];
     static const char *answers[] = { text, NULL };
     struct em_http *h;
-    size_t n = (size_t)snprintf(text, sizeof text, OK);
+    size_t n = (size_t)snprintf(text, sizeof text, FINE);
 
     setup();
     h = client(NULL);
@@ -430,7 +430,8 @@ END_TEST
 
 START_TEST(a_question_says_who_asks)
 {
-    static const char *const answers[] = { OK "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nhi", NULL };
+    static const char *const answers[] = { FINE "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
+                                           NULL };
     static const char *const headers[] = { "X-Scope-OrgID: one" };
     const struct em_http_conf conf = { .user = "monitor", .password = "se:cret" };
     struct em_http *h;
@@ -457,7 +458,8 @@ END_TEST
 
 START_TEST(a_proxy_is_asked_instead)
 {
-    static const char *const answers[] = { OK "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nhi", NULL };
+    static const char *const answers[] = { FINE "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nhi",
+                                           NULL };
     struct em_http_conf conf = { .proxy_user = "us", .proxy_password = "pw" };
     struct em_http_ask how = { .url = "http://nowhere.invalid:9200/x", .timeout_us = 5 * EM_US_PER_S };
     char proxy[64];
@@ -533,7 +535,7 @@ static void free_in_answer(void *arg, const struct em_http_answer *a)
 
 START_TEST(it_can_be_given_up_at_any_time)
 {
-    static const char *const answers[] = { OK "Content-Length: 10\r\n\r\nhello", NULL };
+    static const char *const answers[] = { FINE "Content-Length: 10\r\n\r\nhello", NULL };
     char url[64];
     struct em_http_ask how = { .url = url, .timeout_us = 5 * EM_US_PER_S };
 
@@ -558,7 +560,7 @@ END_TEST
 
 START_TEST(freed_in_its_answer)
 {
-    static const char *const answers[] = { OK "Content-Length: 2\r\n\r\nhi", NULL };
+    static const char *const answers[] = { FINE "Content-Length: 2\r\n\r\nhi", NULL };
     char url[64];
     struct em_http_ask how = { .url = url, .timeout_us = 5 * EM_US_PER_S };
     struct em_http *h;
