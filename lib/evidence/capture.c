@@ -2,7 +2,6 @@
  * Captures: the file through libpcap, and the layers from the link up to UDP. See capture.h. */
 #include "evidence/capture.h"
 
-#include <arpa/inet.h>
 #include <pcap/pcap.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "base/esc.h"
 #include "base/late.h"
 #include "evidence/capture_inside.h"
-#include "evidence/lines.h"
 
 /* clang-format off */
 #define SYMBOLS(S) \
@@ -19,58 +17,24 @@
 /* clang-format on */
 LATE_SET(lib, LATE_PCAP, SYMBOLS);
 
-enum {
-    IPV4 = 0x0800,
-    IPV6 = 0x86DD,
-    VLANS_MAX = 4,
-    EXTENSIONS_MAX = 8,
-    UDP = 17,
-    TCP = 6,
-    V6_FRAGMENT = 44,
-    FIRST_LINE_MAX = 2048
-};
+enum { IPV4 = 0x0800, IPV6 = 0x86DD, VLANS_MAX = 4, EXTENSIONS_MAX = 8, UDP = 17, TCP = 6, V6_FRAGMENT = 44 };
 
 /* --- messages ----------------------------------------------------------------------------------------------------- */
 
-bool capture_is_sip(struct slice text)
+void capture_message(struct capture *c, const struct seen_way *way, struct slice message)
 {
-    const char *eol;
-
-    while (text.n > 0 && (text.p[0] == '\r' || text.p[0] == '\n'))
-        text = slice_from(text, 1);
-    text = slice_upto(text, FIRST_LINE_MAX);
-    eol = line_end(text.p, text.p + text.n);
-    return line_is_sip_start((struct slice) { text.p, (size_t)(eol - text.p) });
-}
-
-static void address(const struct capture_way *w, bool to, struct buf *b)
-{
-    char text[INET6_ADDRSTRLEN] = "?";
-
-    (void)inet_ntop(w->v6 ? AF_INET6 : AF_INET, to ? w->to : w->from, text, sizeof text);
-    buf_print(b, w->v6 ? "[%s]:%u" : "%s:%u", text, to ? w->to_port : w->from_port);
-}
-
-void capture_message(struct capture *c, const struct capture_way *way, struct slice message)
-{
-    char head[256], time[EM_TIME_TEXT_MAX];
+    char head[SEEN_LINE_MAX];
     struct buf b = buf_over(head, sizeof head);
 
-    while (message.n > 0 && (message.p[0] == '\r' || message.p[0] == '\n'))
-        message = slice_from(message, 1);
-    em_time_text(c->time_us, time);
-    buf_print(&b, "%s ", time);
-    address(way, false, &b);
-    buf_text(&b, " -> ");
-    address(way, true, &b);
-    buf_text(&b, "\n");
+    message = seen_message(message);
+    seen_line(way, c->time_us, &b);
     c->stopped = c->stopped || !c->text(c->arg, (const char *)b.p, b.n) ||
                  !c->text(c->arg, message.p, message.n) || !c->text(c->arg, "\r\n\r\n", 4);
 }
 
 /* --- UDP and what carries it -------------------------------------------------------------------------------------- */
 
-static void udp(struct capture *c, struct capture_way *way, struct cur p)
+static void udp(struct capture *c, struct seen_way *way, struct cur p)
 {
     struct slice text;
 
@@ -78,11 +42,11 @@ static void udp(struct capture *c, struct capture_way *way, struct cur p)
     way->to_port = cur_u16(&p);
     (void)cur_u32(&p); /* length and checksum: what the IP layer says holds */
     text = (struct slice) { (const char *)p.p, cur_left(&p) };
-    if (text.n > 0 && capture_is_sip(text))
+    if (text.n > 0 && seen_is_sip(text))
         capture_message(c, way, text);
 }
 
-static void transport(struct capture *c, struct capture_way *way, uint8_t protocol, struct cur p)
+static void transport(struct capture *c, struct seen_way *way, uint8_t protocol, struct cur p)
 {
     if (protocol == UDP)
         udp(c, way, p);

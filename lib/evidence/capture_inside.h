@@ -7,13 +7,7 @@
 #include "base/cur.h"
 #include "base/slice.h"
 #include "evidence/capture.h"
-
-/* One direction: addresses and ports, IPv4 in the first four bytes. */
-struct capture_way {
-    uint8_t from[16], to[16];
-    uint16_t from_port, to_port;
-    bool v6;
-};
+#include "evidence/seen.h"
 
 struct capture_packets; /* fragments */
 struct capture_streams;
@@ -28,14 +22,13 @@ struct capture {
 };
 
 /* One message, or as much of it as there is. */
-void capture_message(struct capture *c, const struct capture_way *way, struct slice message);
-bool capture_is_sip(struct slice text); /* begins with a start line, perhaps behind empty lines */
+void capture_message(struct capture *c, const struct seen_way *way, struct slice message);
 
 /* A fragment of a datagram. Returns the whole when this was what it lacked: valid until the next call. */
 struct capture_packets *capture_packets_new(void);
 void capture_packets_free(struct capture_packets *p);
 struct capture_fragment {
-    struct capture_way way; /* without ports */
+    struct seen_way way; /* without ports */
     uint32_t id;
     uint8_t protocol;
     size_t at;
@@ -47,7 +40,7 @@ bool capture_fragment(struct capture_packets *p, const struct capture_fragment *
 /* A TCP segment. finish: what is not whole is given as far as it goes. */
 struct capture_streams *capture_streams_new(void);
 void capture_streams_free(struct capture_streams *s);
-void capture_tcp(struct capture *c, const struct capture_way *way, struct cur segment);
+void capture_tcp(struct capture *c, const struct seen_way *way, struct cur segment);
 void capture_tcp_finish(struct capture *c);
 
 #endif

@@ -22,7 +22,7 @@ struct waiting {
 
 struct stream {
     bool used, lost; /* lost: until a segment begins with a start line */
-    struct capture_way way;
+    struct seen_way way;
     uint64_t age;
     uint32_t next; /* sequence number */
     char *bytes;   /* a message that is not whole */
@@ -120,7 +120,7 @@ static void messages(struct capture *c, struct stream *s)
     for (skip_empty(s); s->n > 0 && !c->stopped; skip_empty(s)) {
         struct slice text = { s->bytes, s->n };
 
-        if (memchr(text.p, '\n', text.n) && !capture_is_sip(text)) {
+        if (memchr(text.p, '\n', text.n) && !seen_is_sip(text)) {
             s->lost = true;
             s->n = 0;
             return;
@@ -158,7 +158,7 @@ static bool append(struct capture_streams *all, struct stream *s, const char *p,
 static void in_order(struct capture *c, struct stream *s, struct slice data)
 {
     s->next += (uint32_t)data.n;
-    if (s->lost && !capture_is_sip(data))
+    if (s->lost && !seen_is_sip(data))
         return;
     s->lost = false;
     if (append(c->streams, s, data.p, data.n)) {
@@ -227,7 +227,7 @@ static void pass_gap(struct capture *c, struct stream *s)
     place_waiting(c, s);
 }
 
-static struct stream *find(struct capture_streams *all, const struct capture_way *way, bool sip)
+static struct stream *find(struct capture_streams *all, const struct seen_way *way, bool sip)
 {
     struct stream *set = all->set[em_hash(&em_hash_key_fixed, way, sizeof *way) % SETS], *old = set;
 
@@ -247,9 +247,9 @@ static struct stream *find(struct capture_streams *all, const struct capture_way
 }
 
 /* RFC 9293:  ports(2+2)  sequence(4)  acknowledgment(4)  offset  flags  window(2)  checksum(2)  urgent(2)  options  data */
-void capture_tcp(struct capture *c, const struct capture_way *from, struct cur p)
+void capture_tcp(struct capture *c, const struct seen_way *from, struct cur p)
 {
-    struct capture_way way;
+    struct seen_way way;
     struct stream *s;
     struct slice data;
     uint32_t seq;
@@ -270,7 +270,7 @@ void capture_tcp(struct capture *c, const struct capture_way *from, struct cur p
     if (p.bad || header < 20 || !cur_take(&p, header - 20))
         return;
     data = (struct slice) { (const char *)p.p, cur_left(&p) };
-    s = find(c->streams, &way, data.n > 0 && capture_is_sip(data));
+    s = find(c->streams, &way, data.n > 0 && seen_is_sip(data));
     if (!s)
         return;
     s->age = ++c->streams->now;
