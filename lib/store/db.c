@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/slice.h"
+#include "model/names.h"
 
-/* call: one row for each Call-ID; flags: 1 code 23 seen, 2 media failure seen, others peers.h. The ids grow with time, and report and failure
- * hang on them: whatever is to be forgotten one day is a range of calls.
+/* The first schema. Of these tables, those that a later one replaces keep their place in it under another name, see upgrades.
+ * call: one row for each Call-ID; flags: calls.h. The ids grow with time, and report and failure hang on them: whatever is to be
+ * forgotten one day is a range of calls.
  * report: the keys of the reports seen, by call: neighbours in time are neighbours on disk.
  * failure: first report of each call and code; at_us: time_us, or the time of reading when that is unusable.
  * counter: totals (id 0), calls by code, bit and kind of media, totals of each source.
@@ -55,7 +57,11 @@ static const char schema[] =
  * 3: history: calls in each slot of each series. path, path_history: the same for probes; rank orders verdicts, n_.. is how many probes
  * had that phase. place is the resolution and the place in its ring.
  * 4: peer: whom calls failed with; the first two rows are all that have none of their own.
- * 5: seen: records that a source has brought, for those that are given some of them twice. */
+ * 5: seen: records that a source has brought, for those that are given some of them twice.
+ * 6: call, failure: small rows, found by `key` (keys.h; twin: calls that have a key which another has). Calls and failures have their ids
+ * from one sequence, the counter last_id. A call's row has its first report and that one's code, whose failure has the call's id; report
+ * and code have the further ones. failure: call and time_us NULL: the same as id and at_us; ice NULL: not known; texts are numbers of
+ * `text` (until: no failure with a higher id has it) or stand there. old_call, old_failure: what is not moved yet, at first all. */
 static const char *const upgrades[] = {
     "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
@@ -78,13 +84,48 @@ static const char *const upgrades[] = {
     "VALUES(1, 3, '', 0, 0, 0, 0, 0), (2, 4, '', 0, 0, 0, 0, 0);",
     "CREATE TABLE seen(source INTEGER NOT NULL, key INTEGER NOT NULL, at_us INTEGER NOT NULL, "
     "PRIMARY KEY(source, key)) WITHOUT ROWID; CREATE INDEX seen_at ON seen(source, at_us);",
+    "ALTER TABLE call RENAME TO old_call; ALTER TABLE failure RENAME TO old_failure;"
+    "CREATE TABLE call(id INTEGER PRIMARY KEY, call_id BLOB NOT NULL, report INTEGER, code INTEGER, "
+    "ice INTEGER NOT NULL, media INTEGER NOT NULL, flags INTEGER NOT NULL, seen_s INTEGER NOT NULL);"
+    "CREATE TABLE key(hash INTEGER PRIMARY KEY, call INTEGER NOT NULL);"
+    "CREATE TABLE twin(hash INTEGER NOT NULL, call INTEGER NOT NULL, PRIMARY KEY(hash, call)) WITHOUT ROWID;"
+    "CREATE TABLE code(call INTEGER NOT NULL, code INTEGER NOT NULL, failure INTEGER NOT NULL, "
+    "PRIMARY KEY(call, code)) WITHOUT ROWID;"
+    "CREATE TABLE text(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, until INTEGER NOT NULL, text NOT NULL);"
+    "CREATE TABLE failure(id INTEGER PRIMARY KEY, call INTEGER, code INTEGER NOT NULL, at_us INTEGER NOT "
+    "NULL, "
+    "time_us INTEGER, cseq, reason, side INTEGER, media INTEGER, ice INTEGER, local_relay, "
+    "local_port INTEGER, remote_relay, remote_port INTEGER, sip_from, sip_to, format INTEGER, "
+    "source INTEGER, file, offset INTEGER); CREATE INDEX failure_time ON failure(at_us);"
+    "INSERT INTO meta VALUES('key_secret', randomblob(16));"
+    "INSERT INTO counter SELECT name, 0, max((SELECT coalesce(max(id), 0) FROM old_call), "
+    "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'old_failure'), 0)) "
+    "FROM (SELECT 'last_id' AS name UNION ALL SELECT 'keys_to');",
 };
 _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
 
-#define FAILURE_COLUMNS                                                                                      \
-    "f.id, f.time_us, c.call_id, f.cseq, f.code, f.class, f.reason, f.side, f.media, f.ice_known, f.ice,"    \
-    " f.local_relay, f.remote_relay, f.sip_from, f.sip_to, f.format, f.source, f.file, f.offset"             \
-    " FROM failure f JOIN call c ON c.id = f.call"
+/* A column that holds a text or its number. */
+#define TEXT(column)                                                                                         \
+    "CASE typeof(f." column ") WHEN 'integer' THEN (SELECT text FROM text WHERE id = f." column              \
+    ") ELSE f." column " END"
+#define RELAY(side) TEXT(side "_relay") " || coalesce(':' || f." side "_port, '')"
+
+/* As failures.c reads them, today's and those of older schemas; WHERE and ORDER BY follow. */
+#define FAILURES                                                                                                                                              \
+    "SELECT f.id AS id, f.at_us AS at_us, coalesce(f.time_us, f.at_us),"                                                                                      \
+    " (SELECT call_id FROM call WHERE id = coalesce(f.call, f.id)), " TEXT("cseq") ", f.code, " TEXT(                                                         \
+        "reaso"                                                                                                                                               \
+        "n") ", f.side, f.media, f.ice IS NOT NULL, f.ice, " RELAY("local") ", " RELAY("remote") ", " TEXT("sip_from") ", " TEXT("sip_to") ", f.format, "     \
+                                                                                                                                           "f.source, " TEXT( \
+                                                                                                                                               "file") ", f.offset FROM failure f"
+#define OLDER_FAILURES                                                                                       \
+    " UNION ALL SELECT f.id, f.at_us, f.time_us, coalesce((SELECT call_id FROM old_call WHERE id = f.call)," \
+    " (SELECT call_id FROM call WHERE id = f.call)), f.cseq, f.code, f.reason, f.side, f.media,"             \
+    " f.ice_known = 1, f.ice, f.local_relay, f.remote_relay, f.sip_from, f.sip_to, f.format, f.source,"      \
+    " f.file, f.offset FROM old_failure f WHERE f.class <> 3"
+#define CALL_PEERS                                                                                           \
+    "SELECT " RELAY("remote") ", " TEXT("sip_from") ", " TEXT("sip_to") ", f.side FROM failure f"
+_Static_assert(EM_CODE_INFORMATION == 3, "as the statements have it");
 
 static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -93,18 +134,35 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_META] = "SELECT value FROM meta WHERE name = 'discontinuity_us'",
     [EM_SQL_NOTE] = "SELECT value FROM meta WHERE name = ?1",
     [EM_SQL_NOTE_SET] = "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)",
-    [EM_SQL_CALL_GET] = "SELECT id, ice, media, flags FROM call WHERE call_id = ?1",
-    [EM_SQL_CALL_NEW] = "INSERT INTO call(ice, media, flags, seen_us, call_id) VALUES(0, 0, 0, ?1, ?2)",
-    [EM_SQL_CALL_SET] = "UPDATE call SET ice = ?2, media = ?3, flags = ?4, seen_us = ?5 WHERE id = ?1",
+    [EM_SQL_CALL_GET] = "SELECT call_id, report, code, ice, media, flags FROM call WHERE id = ?1",
+    [EM_SQL_CALL_NEW] = "INSERT INTO call(id, ice, media, flags, seen_s, report, code, call_id)"
+                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [EM_SQL_CALL_SET] = "UPDATE call SET ice = ?2, media = ?3, flags = ?4, seen_s = ?5 WHERE id = ?1",
+    [EM_SQL_CALLS_SINCE] = "SELECT id, call_id FROM call WHERE id > ?1",
+    [EM_SQL_KEY_SECRET] = "SELECT value FROM meta WHERE name = 'key_secret'",
+    [EM_SQL_KEY_GET] = "SELECT call FROM key WHERE hash = ?1",
+    [EM_SQL_KEY_NEW] = "INSERT OR IGNORE INTO key(hash, call) VALUES(?1, ?2)",
+    [EM_SQL_KEY_SET] = "UPDATE key SET call = ?2 WHERE hash = ?1",
+    [EM_SQL_KEY_AFTER] = "SELECT hash FROM key WHERE hash >= ?1 ORDER BY hash LIMIT 1 OFFSET ?2",
+    [EM_SQL_KEYS_DROP] = "DELETE FROM key WHERE hash >= ?1 AND hash < ?2 AND call <= ?3",
+    [EM_SQL_TWIN_NEW] = "INSERT OR IGNORE INTO twin(hash, call) VALUES(?1, ?2)",
+    [EM_SQL_TWINS] = "SELECT call FROM twin WHERE hash = ?1",
+    [EM_SQL_TWINS_ANY] = "SELECT count(*) FROM twin",
+    [EM_SQL_TWINS_DROP] = "DELETE FROM twin WHERE call <= ?1",
     [EM_SQL_REPORT_NEW] = "INSERT OR IGNORE INTO report(call, key) VALUES(?1, ?2)",
-    [EM_SQL_FAILURE_NEW] = "INSERT OR IGNORE INTO failure(call, code, class, at_us, time_us, side, media, "
-                           "ice_known, ice, format,"
-                           " source, offset, cseq, reason, local_relay, remote_relay, sip_from, sip_to, file)"
-                           " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)",
+    [EM_SQL_CODE_NEW] = "INSERT OR IGNORE INTO code(call, code, failure) VALUES(?1, ?2, ?3)",
+    [EM_SQL_TEXTS] = "SELECT id, kind, until, text FROM text",
+    [EM_SQL_TEXT_NEW] = "INSERT INTO text(kind, until, text) VALUES(?1, ?2, ?3)",
+    [EM_SQL_TEXT_UNTIL] = "UPDATE text SET until = ?2 WHERE id = ?1",
+    [EM_SQL_TEXT_DROP] = "DELETE FROM text WHERE id = ?1",
+    [EM_SQL_FAILURE_NEW] =
+        "INSERT INTO failure(id, code, at_us, side, media, format, source, offset, call, time_us, ice,"
+        " local_port, remote_port, cseq, reason, local_relay, remote_relay, sip_from, sip_to, file)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
     [EM_SQL_FAILURES_TIME] =
-        "SELECT " FAILURE_COLUMNS " WHERE f.class <> ?4 AND f.at_us >= ?1 AND f.at_us < ?2"
-        " ORDER BY f.at_us DESC, f.id DESC LIMIT ?3",
-    [EM_SQL_FAILURES_LAST] = "SELECT " FAILURE_COLUMNS " WHERE f.class <> ?2 ORDER BY f.id DESC LIMIT ?1",
+        FAILURES " WHERE f.at_us >= ?1 AND f.at_us < ?2" OLDER_FAILURES
+                 " AND f.at_us >= ?1 AND f.at_us < ?2 ORDER BY at_us DESC, id DESC LIMIT ?3",
+    [EM_SQL_FAILURES_LAST] = FAILURES OLDER_FAILURES " ORDER BY id DESC LIMIT ?1",
     [EM_SQL_COUNTERS] = "SELECT name, id, value FROM counter",
     [EM_SQL_COUNTER_SET] = "INSERT INTO counter(id, value, name) VALUES(?1, ?2, ?3)"
                            " ON CONFLICT(name, id) DO UPDATE SET value = excluded.value",
@@ -158,7 +216,10 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_PEER_SET] = "UPDATE peer SET media_failures = ?2, code_23 = ?3, code_23_tcp_nat = ?4, "
                         "first_us = ?5, last_us = ?6 WHERE id = ?1",
     [EM_SQL_PEER_DROP] = "DELETE FROM peer WHERE id = ?1",
-    [EM_SQL_CALL_PEERS] = "SELECT remote_relay, sip_from, sip_to, side FROM failure WHERE call = ?1 LIMIT 16",
+    [EM_SQL_CALL_PEERS] = CALL_PEERS
+    " WHERE f.id = ?1 AND f.call IS NULL UNION ALL " CALL_PEERS
+    " WHERE f.id IN (SELECT failure FROM code WHERE call = ?1) UNION ALL SELECT f.remote_relay,"
+    " f.sip_from, f.sip_to, f.side FROM old_failure f WHERE f.call = ?1 LIMIT 16",
     [EM_SQL_PATHS] = "SELECT id, edge, item, address, seen_us FROM path ORDER BY edge, item, address",
     [EM_SQL_PATH_NEW] = "INSERT INTO path(edge, item, address, seen_us) VALUES(?1, ?2, ?3, ?4)",
     [EM_SQL_PATH_SEEN] = "UPDATE path SET seen_us = ?2 WHERE id = ?1",
@@ -194,16 +255,38 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_PAGES_FREE] = "PRAGMA freelist_count",
     [EM_SQL_PAGE_SIZE] = "PRAGMA page_size",
     [EM_SQL_VACUUM] = "PRAGMA incremental_vacuum(200)",
-    [EM_SQL_TRIM_CALLS] = "SELECT id, seen_us FROM call ORDER BY id LIMIT ?1",
+    [EM_SQL_TRIM_CALLS] = "SELECT id, seen_s FROM call ORDER BY id LIMIT ?1",
     [EM_SQL_TRIM_REPORTS] = "DELETE FROM report WHERE (call, key) IN"
                             " (SELECT call, key FROM report WHERE call <= ?1 ORDER BY call, key LIMIT ?2)",
-    [EM_SQL_TRIM_FAILURES] =
-        "DELETE FROM failure WHERE id IN (SELECT id FROM failure WHERE call <= ?1 ORDER BY call LIMIT ?2)",
+    [EM_SQL_TRIM_FAILURES] = "DELETE FROM failure WHERE id IN"
+                             " (SELECT failure FROM code WHERE call <= ?1 ORDER BY call, code LIMIT ?2)",
+    [EM_SQL_TRIM_CODES] = "DELETE FROM code WHERE (call, code) IN"
+                          " (SELECT call, code FROM code WHERE call <= ?1 ORDER BY call, code LIMIT ?2)",
+    [EM_SQL_TRIM_OWN_FAILURES] =
+        "DELETE FROM failure WHERE id IN (SELECT id FROM call WHERE id <= ?1 AND code IS NOT NULL)",
     [EM_SQL_TRIM_DROP] = "DELETE FROM call WHERE id <= ?1",
     [EM_SQL_SEEN_NEW] = "INSERT OR IGNORE INTO seen(source, key, at_us) VALUES(?1, ?2, ?3)",
     [EM_SQL_SEEN_N] = "SELECT count(*) FROM seen WHERE source = ?1",
     [EM_SQL_SEEN_DROP] = "DELETE FROM seen WHERE source = ?1 AND key IN"
                          " (SELECT key FROM seen WHERE source = ?1 AND at_us < ?2 ORDER BY at_us LIMIT ?3)",
+    [EM_SQL_OLDER_ANY] = "SELECT 1 WHERE EXISTS(SELECT 1 FROM old_call) OR EXISTS(SELECT 1 FROM old_failure)",
+    [EM_SQL_OLDER_CALL] = "SELECT id, call_id, ice, media, flags, seen_us FROM old_call WHERE call_id = ?1",
+    [EM_SQL_OLDER_CALLS] =
+        "SELECT id, call_id, ice, media, flags, seen_us FROM old_call ORDER BY id LIMIT ?1",
+    [EM_SQL_OLDER_CALL_DROP] = "DELETE FROM old_call WHERE id >= ?1 AND id <= ?2",
+    [EM_SQL_OLDER_CODE] = "SELECT 1 FROM old_failure WHERE call = ?1 AND code = ?2",
+    [EM_SQL_OLDER_FAILURES_TO] = "SELECT max(id) FROM (SELECT id FROM old_failure ORDER BY id LIMIT ?1)",
+    [EM_SQL_OLDER_FAILURES_CODES] =
+        "INSERT OR IGNORE INTO code SELECT call, code, CASE class WHEN 3 THEN 0 ELSE id END"
+        " FROM old_failure WHERE id <= ?1",
+    [EM_SQL_OLDER_FAILURES_MOVE] =
+        "INSERT INTO failure(id, call, code, at_us, time_us, cseq, reason, side, media, ice, local_relay,"
+        " remote_relay, sip_from, sip_to, format, source, file, offset)"
+        " SELECT id, call, code, at_us, nullif(time_us, at_us), nullif(cseq, ''), nullif(reason, ''), side,"
+        " media, CASE ice_known WHEN 1 THEN ice END, nullif(local_relay, ''), nullif(remote_relay, ''),"
+        " nullif(sip_from, ''), nullif(sip_to, ''), format, source, file, offset"
+        " FROM old_failure WHERE id <= ?1 AND class <> 3",
+    [EM_SQL_OLDER_FAILURES_DROP] = "DELETE FROM old_failure WHERE id <= ?1",
 };
 
 /* --- errors ------------------------------------------------------------------------------------------------------- */

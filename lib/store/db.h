@@ -27,7 +27,23 @@ enum em_sql {
     EM_SQL_CALL_GET,
     EM_SQL_CALL_NEW,
     EM_SQL_CALL_SET,
+    EM_SQL_CALLS_SINCE,
+    EM_SQL_KEY_SECRET,
+    EM_SQL_KEY_GET,
+    EM_SQL_KEY_NEW,
+    EM_SQL_KEY_SET,
+    EM_SQL_KEY_AFTER,
+    EM_SQL_KEYS_DROP,
+    EM_SQL_TWIN_NEW,
+    EM_SQL_TWINS,
+    EM_SQL_TWINS_ANY,
+    EM_SQL_TWINS_DROP,
     EM_SQL_REPORT_NEW,
+    EM_SQL_CODE_NEW,
+    EM_SQL_TEXTS,
+    EM_SQL_TEXT_NEW,
+    EM_SQL_TEXT_UNTIL,
+    EM_SQL_TEXT_DROP,
     EM_SQL_FAILURE_NEW,
     EM_SQL_FAILURES_TIME,
     EM_SQL_FAILURES_LAST,
@@ -75,16 +91,27 @@ enum em_sql {
     EM_SQL_TRIM_CALLS,
     EM_SQL_TRIM_REPORTS,
     EM_SQL_TRIM_FAILURES,
+    EM_SQL_TRIM_CODES,
+    EM_SQL_TRIM_OWN_FAILURES,
     EM_SQL_TRIM_DROP,
     EM_SQL_SEEN_NEW,
     EM_SQL_SEEN_N,
     EM_SQL_SEEN_DROP,
+    EM_SQL_OLDER_ANY,
+    EM_SQL_OLDER_CALL,
+    EM_SQL_OLDER_CALLS,
+    EM_SQL_OLDER_CALL_DROP,
+    EM_SQL_OLDER_CODE,
+    EM_SQL_OLDER_FAILURES_TO,
+    EM_SQL_OLDER_FAILURES_CODES,
+    EM_SQL_OLDER_FAILURES_MOVE,
+    EM_SQL_OLDER_FAILURES_DROP,
     EM_SQL_COUNT
 };
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 5,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 6,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

@@ -24,6 +24,13 @@ static const struct named total_names[] = {
     NAMED(em_totals, tcp_nat_check), NAMED(em_totals, code_23_tcp_nat),
 };
 
+/* What is no counter, but kept like one. */
+static const struct named own_names[] = {
+    NAMED(em_store_numbers, last_id),
+    NAMED(em_store_numbers, keys_to),
+    NAMED(em_store_numbers, stale_keys),
+};
+
 #define SOURCE(member)                                                                                       \
     {                                                                                                        \
         "source_" #member, offsetof(struct em_store_source, member)                                          \
@@ -134,6 +141,9 @@ void em_store_numbers_copy(struct em_store_numbers *to, const struct em_store_nu
     memcpy(to->minute, from->minute, sizeof to->minute);
     memcpy(to->source, from->source, from->sources_n * sizeof from->source[0]);
     to->sources_n = from->sources_n;
+    to->last_id = from->last_id;
+    to->keys_to = from->keys_to;
+    to->stale_keys = from->stale_keys;
 }
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
@@ -146,6 +156,9 @@ static void load_counter(struct em_store_numbers *n, const char *name, int64_t i
     for (size_t i = 0; i < COUNT(total_names); i++)
         if (strcmp(name, total_names[i].name) == 0)
             *at(&n->totals, total_names[i].off) = value;
+    for (size_t i = 0; i < COUNT(own_names); i++)
+        if (strcmp(name, own_names[i].name) == 0)
+            *at(n, own_names[i].off) = value;
     for (size_t i = 0; i < COUNT(source_names); i++)
         if (strcmp(name, source_names[i].name) == 0 && (source = em_store_numbers_source(n, (uint32_t)id)))
             *at(source, source_names[i].off) = value;
@@ -286,6 +299,7 @@ int em_store_numbers_save(struct em_store *s, struct em_why *why)
 
     (void)((err = save_named(s, total_names, COUNT(total_names), 0, &s->now.totals, &s->next.totals, why)) !=
                0 ||
+           (err = save_named(s, own_names, COUNT(own_names), 0, &s->now, &s->next, why)) != 0 ||
            (err = save_array(s, "ice", s->now.ice, s->next.ice, EM_ICE_BITS, why)) != 0 ||
            (err = save_array(s, "media", s->now.media, s->next.media, EM_MEDIA_COUNT, why)) != 0 ||
            (err = save_codes(s, why)) != 0 || (err = save_sources(s, why)) != 0 ||

@@ -9,8 +9,10 @@
 
 #include "store/db.h"
 #include "store/history_state.h"
+#include "store/keys.h"
 #include "store/peers.h"
 #include "store/store.h"
+#include "store/texts.h"
 
 enum {
     EM_STORE_SOURCES_MAX = 1024, /* sources that ever were */
@@ -44,6 +46,9 @@ struct em_store_numbers {
     struct em_store_minute minute[EM_STORE_MINUTES]; /* by minute modulo the number of slots */
     struct em_store_source source[EM_STORE_SOURCES_MAX];
     size_t sources_n;
+    uint64_t last_id;    /* the highest that a call or a failure ever had */
+    uint64_t keys_to;    /* calls up to this one have their keys in the table */
+    uint64_t stale_keys; /* keys in the table whose calls are forgotten, about */
 };
 
 /* The last failures, newest at (written - 1) % EM_RECENT_MAX. */
@@ -71,6 +76,9 @@ struct em_store {
     size_t checks_n, checks_room, checks_dirty;
     struct em_history history;
     struct em_store_peers peers, next_peers; /* committed; with what the open transaction adds */
+    struct em_store_keys keys;
+    struct em_store_texts texts;
+    bool older, was_older; /* the database has rows of an older schema; when it was opened */
     struct em_store_limits limits;
 };
 
@@ -97,6 +105,8 @@ int em_store_recent_load(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
 void em_store_ring_add(struct em_store_ring *r, const struct em_failure_row *row);
 void em_store_ring_move(struct em_store_ring *to, struct em_store_ring *from);
 uint32_t em_store_failure_index(int64_t id);
+int em_store_failure_write(struct em_store *s, int64_t id, int64_t call, int64_t at_us, uint32_t source,
+                           const struct em_failure_row *f, struct em_why *why) EM_MUST_CHECK;
 
 /* remember.c */
 int em_store_checks_load(struct em_store *s, struct em_why *why) EM_MUST_CHECK;

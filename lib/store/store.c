@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "evidence/ice.h"
+#include "store/calls.h"
 #include "store/state.h"
 
-enum { CALL_KEY_MAX = 256, FLAG_CODE_23 = 1, FLAG_MEDIA_FAILED = 2 };
+static void let_go(struct em_store *s)
+{
+    em_history_free(&s->history);
+    em_keys_free(&s->keys);
+    em_texts_free(&s->texts);
+    free(s->check);
+    free(s);
+}
 
 int em_store_open(const char *path, const struct em_clock *clock, struct em_store **store, struct em_why *why)
 {
@@ -24,16 +31,15 @@ int em_store_open(const char *path, const struct em_clock *clock, struct em_stor
         goto fail;
     if ((err = em_store_numbers_load(s, why)) != 0 || (err = em_store_recent_load(s, why)) != 0 ||
         (err = em_store_checks_load(s, why)) != 0 || (err = em_history_load(s, why)) != 0 ||
-        (err = em_store_peers_load(s, why)) != 0) {
+        (err = em_store_peers_load(s, why)) != 0 || (err = em_keys_load(s, why)) != 0 ||
+        (err = em_store_older_load(s, why)) != 0) {
         em_db_close(&s->db);
         goto fail;
     }
     *store = s;
     return 0;
 fail:
-    em_history_free(&s->history);
-    free(s->check);
-    free(s);
+    let_go(s);
     return err;
 }
 
@@ -54,9 +60,7 @@ void em_store_close(struct em_store *s)
         if ((err = em_store_begin(s, &why)) != 0 || (err = em_store_commit(s, &why)) != 0)
             em_log_warning("the last totals of checks were not written: %s", why.text);
     em_db_close(&s->db);
-    em_history_free(&s->history);
-    free(s->check);
-    free(s);
+    let_go(s);
 }
 
 int em_store_begin(struct em_store *s, struct em_why *why)
@@ -97,6 +101,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
         return em_fail(why, EM_ERR_INPUT, "database %s: no transaction is open", s->db.path);
     if (s->spoilt)
         err = em_fail(why, EM_ERR_SYSTEM, "database %s: the transaction failed before", s->db.path);
+    em_keys_saving(s);
     if (err == 0 && (err = em_store_numbers_save(s, why)) == 0 && (err = em_store_checks_save(s, why)) == 0 &&
         (err = em_store_peers_save(s, why)) == 0 && (err = em_history_save(s, why)) == 0)
         err = em_db_run(&s->db, EM_SQL_COMMIT, NULL, 0, why);
@@ -111,6 +116,7 @@ int em_store_commit(struct em_store *s, struct em_why *why)
     em_store_checks_saved(s);
     em_store_peers_committed(s);
     em_history_committed(s);
+    em_keys_committed(s);
     return 0;
 }
 
@@ -127,87 +133,13 @@ void em_store_rollback(struct em_store *s)
     em_store_numbers_copy(&s->next, &s->now);
     em_store_peers_rolled_back(s);
     em_history_rolled_back(s);
+    em_keys_rolled_back(s);
+    em_texts_free(&s->texts); /* it may have texts that are in no database; the next failure loads it */
+    s->older = s->was_older;
     s->added.written = 0;
 }
 
 /* --- a report ----------------------------------------------------------------------------------------------------- */
-
-/* The Call-ID as the database knows it: itself, or for one of absurd length its beginning and two hashes of the whole. */
-static size_t call_key(struct slice call_id, uint8_t key[CALL_KEY_MAX])
-{
-    static const struct em_hash_key other = { UINT64_C(0x63616c6c2d696420), UINT64_C(0x6f766572206c6f6e) };
-    uint64_t h[2];
-
-    if (call_id.n < CALL_KEY_MAX) {
-        memcpy(key, call_id.p, call_id.n);
-        return call_id.n;
-    }
-    h[0] = em_hash(&em_hash_key_fixed, call_id.p, call_id.n);
-    h[1] = em_hash(&other, call_id.p, call_id.n);
-    memcpy(key, call_id.p, CALL_KEY_MAX - sizeof h);
-    memcpy(key + CALL_KEY_MAX - sizeof h, h, sizeof h);
-    return CALL_KEY_MAX;
-}
-
-/* Finds the call or makes it. *peers: what it counted for, of EM_PEER_FLAGS. */
-static int call_get(struct em_store *s, struct slice call_id, int64_t now_us, int64_t *id,
-                    struct em_call_state *call, uint32_t *peers, struct em_why *why)
-{
-    uint8_t key[CALL_KEY_MAX];
-    size_t n = call_key(call_id, key);
-    sqlite3_stmt *st = s->db.stmt[EM_SQL_CALL_GET];
-    int rc;
-
-    *peers = 0;
-    (void)sqlite3_bind_blob(st, 1, key, (int)n, SQLITE_STATIC);
-    if ((rc = em_db_step(&s->db, EM_SQL_CALL_GET, why)) < 0)
-        return rc;
-    if (rc == 1) {
-        int64_t flags = sqlite3_column_int64(st, 3);
-
-        *id = sqlite3_column_int64(st, 0);
-        *peers = (uint32_t)flags & EM_PEER_FLAGS;
-        *call = (struct em_call_state) { .ice = em_db_u32(st, 1),
-                                         .media = em_db_u32(st, 2),
-                                         .known = true,
-                                         .code_23 = flags & FLAG_CODE_23,
-                                         .media_failed = flags & FLAG_MEDIA_FAILED };
-        em_db_reset(&s->db, EM_SQL_CALL_GET);
-        return 0;
-    }
-    st = em_db_bind(&s->db, EM_SQL_CALL_NEW, EM_DB_INTS(now_us));
-    (void)sqlite3_bind_blob(st, 2, key, (int)n, SQLITE_STATIC);
-    if ((rc = em_db_step(&s->db, EM_SQL_CALL_NEW, why)) < 0)
-        return rc;
-    *id = sqlite3_last_insert_rowid(s->db.sqlite);
-    *call = (struct em_call_state) { 0 };
-    return 0;
-}
-
-/* Is this report's key new to the call? 1 yes, 0 no. */
-static int key_new(struct em_store *s, int64_t call, uint64_t key, struct em_why *why)
-{
-    int err = em_db_run(&s->db, EM_SQL_REPORT_NEW, EM_DB_INTS(call, (int64_t)key), why);
-
-    return err < 0 ? err : sqlite3_changes(s->db.sqlite) > 0;
-}
-
-/* Is this code new to the call? 1 yes, and its failure row is written; 0 no. */
-static int failure_new(struct em_store *s, int64_t call, const struct em_failure_row *f, uint32_t source,
-                       int64_t at_us, struct em_why *why)
-{
-    const char *texts[] = { f->cseq, f->reason, f->local_relay, f->remote_relay, f->from, f->to, f->file };
-    sqlite3_stmt *st =
-        em_db_bind(&s->db, EM_SQL_FAILURE_NEW,
-                   EM_DB_INTS(call, f->code, f->code_class, at_us, f->time, f->side, f->media, f->ice_known,
-                              f->ice_warnings, f->format, source, (int64_t)f->offset));
-    int rc;
-
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        em_db_bind_text(st, (int)i + 13, texts[i]);
-    rc = em_db_step(&s->db, EM_SQL_FAILURE_NEW, why);
-    return rc < 0 ? rc : sqlite3_changes(s->db.sqlite) > 0;
-}
 
 /* Name of the source, for the row; looked up once. */
 static const char *source_name(struct em_store *s, const struct em_store_source *source)
@@ -267,45 +199,46 @@ static int add_history(struct em_store *s, const struct em_report *r, const stru
     return err;
 }
 
+/* The failure that a report is the first of: its row, in the database and among the newest. */
+static int failed(struct em_store *s, const struct em_store_source *source, int64_t failure, int64_t call,
+                  const struct em_report *r, const char *file, int64_t at_us, struct em_why *why)
+{
+    struct em_failure_row row;
+    int err;
+
+    em_report_row(r, &row);
+    (void)slice_copy(slice_of(file), row.file, sizeof row.file);
+    (void)slice_copy(slice_of(source_name(s, source)), row.source, sizeof row.source);
+    if ((err = em_store_failure_write(s, failure, call, at_us, source->source, &row, why)) < 0)
+        return err;
+    row.failure = em_store_failure_index(failure);
+    em_store_ring_add(&s->added, &row);
+    return 0;
+}
+
 /* A report of a call: finds out what of it is new. */
 static int keyed(struct em_store *s, struct em_store_source *source, const struct em_report *r,
                  const char *file, int64_t now_us, int64_t at_us, struct em_count_delta *d,
                  struct em_why *why)
 {
-    struct em_call_state call, before;
-    struct em_failure_row row;
-    uint32_t peers, peers_before;
-    int64_t id;
+    struct em_store_call call, before;
+    int64_t failure = 0;
     int err, fresh, code = 0;
 
-    if ((err = call_get(s, r->call_id, now_us, &id, &call, &peers, why)) < 0 ||
-        (fresh = err = key_new(s, id, em_report_key(r), why)) < 0)
+    if ((err = em_store_call_find(s, r->call_id, &call, why)) < 0)
         return err;
-    if (fresh && !r->no_code) {
-        em_report_row(r, &row);
-        (void)slice_copy(slice_of(file), row.file, sizeof row.file);
-        (void)slice_copy(slice_of(source_name(s, source)), row.source, sizeof row.source);
-        if ((code = err = failure_new(s, id, &row, source->source, at_us, why)) < 0)
-            return err;
-        if (code && row.code_class != EM_CODE_INFORMATION) {
-            row.failure = em_store_failure_index(sqlite3_last_insert_rowid(s->db.sqlite));
-            em_store_ring_add(&s->added, &row);
-        }
-    }
     before = call;
-    peers_before = peers;
-    *d = em_count_report(r, &call, code, !fresh);
-    if (fresh && (err = em_store_peers_report(s, id, r, &call, d, at_us, now_us, &peers, why)) < 0)
+    if ((fresh = err = em_store_call_report(s, &call, em_report_key(r), why)) < 0)
         return err;
-    if (peers == peers_before && call.ice == before.ice && call.media == before.media &&
-        call.code_23 == before.code_23 && call.media_failed == before.media_failed)
-        return 0;
-    return em_db_run(
-        &s->db, EM_SQL_CALL_SET,
-        EM_DB_INTS(id, call.ice, call.media,
-                   (call.code_23 ? FLAG_CODE_23 : 0) | (call.media_failed ? FLAG_MEDIA_FAILED : 0) | peers,
-                   now_us),
-        why);
+    if (fresh && !r->no_code && (code = err = em_store_call_code(s, &call, r->code, &failure, why)) < 0)
+        return err;
+    if (failure && (err = failed(s, source, failure, call.id, r, file, at_us, why)) < 0)
+        return err;
+    *d = em_count_report(r, &call.state, code, !fresh);
+    if (fresh &&
+        (err = em_store_peers_report(s, call.id, r, &call.state, d, at_us, now_us, &call.peers, why)) < 0)
+        return err;
+    return em_store_call_write(s, &call, &before, now_us, why);
 }
 
 /* Every report passes here once, in its transaction, when what is new in it is known: into the counters and windows, the history, and

@@ -9,6 +9,7 @@
 #include "harness.h"
 #include "store/history.h"
 #include "store/state.h"
+#include "store_older.h"
 
 #define T0 (INT64_C(1700000000) * EM_US_PER_S)
 #define MINUTE (60 * EM_US_PER_S)
@@ -417,12 +418,14 @@ START_TEST(an_older_database_gets_the_table)
 {
     sqlite3 *db;
 
-    put_in_transaction(&(struct one) { "1", 23, 0, "", US, "", EM_SIDE_CALLER });
     em_store_close(store);
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(
-        sqlite3_exec(db, "DROP TABLE peer; DROP TABLE seen; PRAGMA user_version = 3", NULL, NULL, NULL),
-        SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db,
+                                  OLDER_3 "INSERT INTO call VALUES(1, CAST('1' AS BLOB), 0, 0, 3, 1);"
+                                          "INSERT INTO failure(call, code, class, at_us, time_us, sip_from)"
+                                          " VALUES(1, 23, 1, 1, 1, '" US "')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
     open_store();
     ck_assert_str_eq(rows(), "");

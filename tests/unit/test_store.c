@@ -14,6 +14,7 @@
 #include "harness.h"
 #include "store/history.h"
 #include "store/state.h"
+#include "store_older.h"
 
 enum { SNAPSHOT_US = EM_SANITIZED ? 20000 : 2000 }; /* how long a snapshot may take */
 
@@ -545,6 +546,37 @@ START_TEST(findings_keep_their_beginning_over_restarts)
 }
 END_TEST
 
+/* An older database with so many calls: each has a code-23 failure and two reports, every third a code that is information, every fourth
+ * code 24. Their times ascend by a second up to T0. */
+static void make_older(const char *schema, int calls)
+{
+    struct em_store *s = opened();
+    char sql[4000];
+
+    snprintf(
+        sql, sizeof sql,
+        "%s CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
+        "%d)"
+        " SELECT i, %lld + (i - %d) * 1000000 AS at FROM n;"
+        "INSERT INTO call SELECT i, CAST('old-' || i AS BLOB), 256, 32, 3, at FROM n;"
+        "INSERT INTO report SELECT i, i FROM n UNION ALL SELECT i, i + 1 FROM n;"
+        "INSERT INTO failure(call, code, class, at_us, time_us, cseq, reason, side, media, ice_known, ice,"
+        " local_relay, remote_relay, sip_from, sip_to, format, source, file, offset)"
+        " SELECT i, 23, 1, at, at, '1 INVITE', 'why ' || i, 1, 6, 1, 256, '', '192.0.2.1:50000', 'a', 'b', "
+        "1, 1,"
+        " '/f', i FROM n UNION ALL SELECT i, 51004, 3, at, at, '', '', 0, 0, 2, 0, '', '', '', '', 1, 1, "
+        "'/f', i"
+        " FROM n WHERE i %% 3 = 0 UNION ALL SELECT i, 24, 1, at, 0, '', '', 0, 0, 2, 0, '', '', '', '', 1, 1,"
+        " '/f', i FROM n WHERE i %% 4 = 0 ORDER BY 19, 2;"
+        "INSERT INTO counter VALUES('calls', 0, %d), ('reports', 0, %d), ('code_23', 0, %d), ('code', 23, "
+        "%d),"
+        " ('tcp_nat_check', 0, %d), ('media_failures', 0, %d), ('code_23_tcp_nat', 0, %d); DROP TABLE n",
+        schema, calls, (long long)T0, calls, calls, calls * 2, calls, calls, calls, calls, calls);
+    ck_assert_msg(sqlite3_exec(s->db.sqlite, sql, NULL, NULL, NULL) == SQLITE_OK, "%s",
+                  sqlite3_errmsg(s->db.sqlite));
+    em_store_close(s);
+}
+
 /* A database of the first schema is brought up, and keeps what it has. */
 START_TEST(an_older_schema_is_brought_up)
 {
@@ -552,9 +584,7 @@ START_TEST(an_older_schema_is_brought_up)
     struct em_finding_row one = finding(1);
     int64_t since = 0;
 
-    make_database(
-        "DROP TABLE finding; DROP TABLE history; DROP TABLE path; DROP TABLE path_history; DROP TABLE peer;"
-        "DROP TABLE seen; PRAGMA user_version = 1");
+    make_older(OLDER_1, 300);
     s = opened();
     ck_assert_uint_eq(code_calls(s, 23), 300);
     OK(em_store_finding_raised(s, &one, 1000, &since, &why));
@@ -830,6 +860,19 @@ static void put_many(struct em_store *s, const char *prefix, int n)
     OK(em_store_commit(s, &why));
 }
 
+/* Each of them has another code, too: a second failure. */
+static void put_others(struct em_store *s, const char *prefix, int n)
+{
+    OK(em_store_begin(s, &why));
+    for (int i = 0; i < n; i++) {
+        char call[64];
+
+        snprintf(call, sizeof call, "%s-%d", prefix, i);
+        put(s, call, 24, 0x100, 0);
+    }
+    OK(em_store_commit(s, &why));
+}
+
 /* Old calls go in steps, with all that hangs on them; counters and the history stay, over a restart, too. */
 START_TEST(old_calls_are_forgotten)
 {
@@ -838,15 +881,19 @@ START_TEST(old_calls_are_forgotten)
 
     em_store_limit(s, &(struct em_store_limits) { 60 * DAY, 0 });
     put_many(s, "old", 1700);
+    put_others(s, "old", 1700);
     moved.wall += 50 * DAY;
     put_many(s, "new", 10);
+    put_others(s, "new", 10);
     ck_assert_int_eq(trim_all(s), 1);
     ck_assert_int_eq(rows_of(s, "call"), 1710);
+    ck_assert_int_eq(rows_of(s, "failure"), 3420);
     moved.wall += 11 * DAY;
     ck_assert_int_eq(trim_all(s), 5); /* 500 in each, and one that finds none */
     ck_assert_int_eq(rows_of(s, "call"), 10);
     ck_assert_int_eq(rows_of(s, "report"), 10);
-    ck_assert_int_eq(rows_of(s, "failure"), 10);
+    ck_assert_int_eq(rows_of(s, "code"), 10);
+    ck_assert_int_eq(rows_of(s, "failure"), 20);
     em_store_close(s);
     s = opened();
     ck_assert_uint_eq(totals(s).code_23, 1710);
@@ -906,6 +953,205 @@ START_TEST(a_database_stays_within_its_size)
     ck_assert_int_eq(stat(path, &after), 0);
     ck_assert_msg(after.st_size < before.st_size, "%lld, then %lld bytes", (long long)before.st_size,
                   (long long)after.st_size);
+}
+END_TEST
+
+/* --- older schemas ---------------------------------------------------------------------------------------------------- */
+
+static bool same_reason(void *arg, const struct em_failure_row *row)
+{
+    int *next = arg;
+    char reason[32], call[32];
+
+    snprintf(reason, sizeof reason, "why %d", *next);
+    snprintf(call, sizeof call, "old-%d", *next);
+    ck_assert_str_eq(row->call_id, call);
+    if (row->code != 23) { /* the later of the two at one time */
+        ck_assert_uint_eq(row->code, 24);
+        ck_assert_int_eq(row->time, 0);
+        return true;
+    }
+    ck_assert_str_eq(row->reason, reason);
+    ck_assert_str_eq(row->remote_relay, "192.0.2.1:50000");
+    ck_assert_str_eq(row->cseq, "1 INVITE");
+    ck_assert_uint_eq(row->ice_warnings, 256);
+    --*next;
+    return true;
+}
+
+/* All failures there are, newest first, whichever tables they are in. */
+static void check_older(struct em_store *s, int calls)
+{
+    int next = calls;
+    struct em_totals t = totals(s);
+
+    OK(em_store_failures(s, 0, 0, SIZE_MAX, same_reason, &next, &why));
+    ck_assert_int_eq(next, 0);
+    ck_assert_uint_eq(t.calls, (uint64_t)calls);
+    ck_assert_uint_eq(t.code_23_tcp_nat, (uint64_t)calls);
+    ck_assert_uint_eq(code_calls(s, 23), (uint64_t)calls);
+}
+
+/* The calls of a large old database move in steps. At any moment all are known, and none counts again. */
+START_TEST(an_older_database_moves_in_steps)
+{
+    enum { CALLS = 2600 };
+    struct em_store *s;
+    bool more = true;
+    int steps = 0;
+    char call[32];
+
+    make_older(OLDER_5, CALLS);
+    s = opened();
+    check_older(s, CALLS);
+    for (; more; steps++) {
+        OK(em_store_begin(s, &why));
+        for (int i = steps % 7 + 1; i <= CALLS; i += 61) { /* some that moved, and some that did not */
+            snprintf(call, sizeof call, "old-%d", i);
+            put(s, call, 23, 0x100, T0);
+            put(s, call, i % 3 ? 23 : 51004, 0x100, T0);
+        }
+        OK(em_store_commit(s, &why));
+        OK(em_store_begin(s, &why)); /* what is rolled back moves again */
+        OK(em_store_trim(s, &more, &why));
+        em_store_rollback(s);
+        OK(em_store_begin(s, &why));
+        OK(em_store_trim(s, &more, &why));
+        OK(em_store_commit(s, &why));
+        check_older(s, CALLS);
+        if (steps % 3 == 1) {
+            em_store_close(s);
+            s = opened();
+        }
+        ck_assert_int_lt(steps, 100);
+    }
+    ck_assert_int_gt(steps, CALLS / 500);
+    ck_assert_int_eq(rows_of(s, "old_call") + rows_of(s, "old_failure"), 0);
+    ck_assert_int_eq(rows_of(s, "call"), CALLS);
+    put_one(s, 1, T0);
+    ck_assert_uint_eq(totals(s).calls, CALLS + 1);
+    em_store_limit(s, &(struct em_store_limits) { DAY, 0 }); /* and they are forgotten as all are */
+    moved.wall += 2 * DAY;
+    (void)trim_all(s);
+    ck_assert_int_eq(rows_of(s, "call") + rows_of(s, "failure") + rows_of(s, "report") + rows_of(s, "code"),
+                     0);
+    em_store_close(s);
+}
+END_TEST
+
+/* --- keys ------------------------------------------------------------------------------------------------------------- */
+
+/* So many calls, each with two reports; they are the calls there are, now and when the database is opened again. */
+static void put_colliding(struct em_store *s, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char call[32];
+
+        if (i % 500 == 0)
+            OK(em_store_begin(s, &why));
+        snprintf(call, sizeof call, "call-%d", i);
+        put(s, call, 23, 0x100, 0);
+        put(s, call, 23, 0x8000000, 0);
+        if (i % 500 == 499)
+            OK(em_store_commit(s, &why));
+    }
+}
+
+static struct em_store *opened_with_keys_of(uint64_t mask, size_t generation)
+{
+    struct em_store *s = opened();
+
+    em_keys_free(&s->keys);
+    s->keys.mask = mask;
+    s->keys.generation = generation;
+    OK(em_keys_load(s, &why));
+    return s;
+}
+
+/* Keys of 8 bits: whatever anybody does to make keys equal, Call-IDs are told apart, young, frozen, merged and after a restart. */
+START_TEST(call_ids_with_equal_keys_are_told_apart)
+{
+    enum { CALLS = 3000 };
+    struct em_store *s;
+
+    for (int pass = 0; pass < 3; pass++) {
+        s = opened_with_keys_of(0xff, 700);
+        put_colliding(s, CALLS);
+        ck_assert_uint_eq(totals(s).calls, CALLS);
+        ck_assert_uint_eq(totals(s).duplicates, (uint64_t)pass * 2 * CALLS);
+        em_store_close(s);
+    }
+    s = opened_with_keys_of(0xff, 700);
+    ck_assert_int_gt(rows_of(s, "key"), 200);
+    ck_assert_int_gt(rows_of(s, "twin"), 1000);
+    em_store_limit(s, &(struct em_store_limits) { DAY, 0 });
+    moved.wall += 2 * DAY;
+    (void)trim_all(s);
+    put_colliding(s, 500); /* new ones, whose keys lead to calls that are gone */
+    ck_assert_uint_eq(totals(s).calls, CALLS + 500);
+    em_store_close(s);
+}
+END_TEST
+
+/* Generations of keys that are frozen and merged while transactions fail and processes end: no call counts twice. */
+START_TEST(keys_of_calls_survive_rollbacks_and_restarts)
+{
+    struct em_store *s = opened_with_keys_of(UINT64_MAX >> 8, 100);
+    uint64_t calls = 0;
+
+    for (int round = 0; round < 60; round++) {
+        char prefix[16];
+
+        snprintf(prefix, sizeof prefix, "round-%d", round);
+        OK(em_store_begin(s, &why));
+        for (int i = 0; i < 37; i++)
+            put(s, prefix, 23, (uint32_t)i, 0);
+        for (int i = 0; i < 90; i++) {
+            char call[32];
+
+            snprintf(call, sizeof call, "lost-%d-%d", round, i);
+            put(s, call, 23, 0x100, 0);
+        }
+        em_store_rollback(s);
+        put_many(s, prefix, 37);
+        calls += 37;
+        put_many(s, prefix, 37);
+        put_many(s, "round-0", 37);
+        if (round % 7 == 6) {
+            em_store_close(s);
+            s = opened_with_keys_of(UINT64_MAX >> 8, 100);
+        }
+        ck_assert_uint_eq(totals(s).calls, calls);
+    }
+    ck_assert_int_gt(rows_of(s, "key"), (int64_t)calls / 2);
+    ck_assert_int_eq(rows_of(s, "twin"), 0);
+    em_store_close(s);
+}
+END_TEST
+
+/* Keys of calls that are forgotten go, too, in steps; and texts that nobody has any more. */
+START_TEST(what_only_forgotten_calls_had_is_forgotten)
+{
+    struct em_store *s = opened_with_keys_of(UINT64_MAX >> 8, 1000);
+    struct em_report r = report("elsewhere", 23, 0x100, 0);
+
+    em_store_limit(s, &(struct em_store_limits) { DAY, 0 });
+    put_many(s, "old", 20000);
+    OK(em_store_begin(s, &why));
+    OK(em_store_report(s, 1, &r, "/var/log/b.log", &why));
+    OK(em_store_commit(s, &why));
+    moved.wall += 2 * DAY;
+    ck_assert_int_ge(rows_of(s, "key"), 18000);
+    ck_assert_int_eq(rows_of(s, "text"), 3);
+    s->next.last_id = s->now.last_id += 70000; /* as if so many had come since */
+    put_many(s, "new", 1000);
+    for (int i = 0; i < 20; i++) /* there is no hurry with texts */
+        (void)trim_all(s);
+    ck_assert_int_le(rows_of(s, "key"), 1000 + 1000); /* and some that were young when the others went */
+    ck_assert_int_eq(rows_of(s, "text"), 2);          /* the new ones have them */
+    put_many(s, "new", 1000);
+    ck_assert_uint_eq(totals(s).calls, 21001);
+    em_store_close(s);
 }
 END_TEST
 
@@ -1203,6 +1449,10 @@ int main(void)
     tcase_add_test(t, old_calls_are_forgotten);
     tcase_add_test(t, a_call_of_many_reports_is_forgotten_in_steps);
     tcase_add_test(t, a_database_stays_within_its_size);
+    tcase_add_test(t, an_older_database_moves_in_steps);
+    tcase_add_test(t, call_ids_with_equal_keys_are_told_apart);
+    tcase_add_test(t, keys_of_calls_survive_rollbacks_and_restarts);
+    tcase_add_test(t, what_only_forgotten_calls_had_is_forgotten);
     tcase_add_loop_test(t, a_database_that_cannot_be_used_is_refused_and_left_alone, 0,
                         (int)(sizeof damages / sizeof *damages));
     tcase_add_test(t, a_missing_directory_has_its_sentence);
