@@ -2,6 +2,7 @@
  * One SNMP session. */
 #include "plugins/snmp_session.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +13,32 @@
 
 LATE_DEFINE(snmp, LATE_NETSNMP, SNMP_SYMBOLS);
 
+#define OPENSSL_SYMBOLS(S) S(OPENSSL_init_crypto)
+LATE_SET(openssl, LATE_CRYPTO, OPENSSL_SYMBOLS);
+
 enum { RETRIES = 2, PASSWORD_MIN = 8 };
 
-/* No MIB, no configuration, no persistent state, no line on standard error. */
-static void quiet_library(void)
+/* Version 2c needs of OpenSSL no more than random numbers, and net-snmp has all of it made ready: thousands of error texts and names of
+ * algorithms. What was said not to be loaded before stays away. */
+static void quiet_openssl(void)
+{
+    if (late_load(&openssl.late, NULL) == 0)
+        (void)openssl.OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS |
+                                              OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+                                              OPENSSL_INIT_NO_ADD_ALL_DIGESTS | OPENSSL_INIT_NO_LOAD_CONFIG,
+                                          NULL);
+}
+
+/* No MIB, no configuration, no persistent state, no catalogue of a language, no line on standard error. */
+static void quiet_library(bool v3)
 {
     static const int on[] = { NETSNMP_DS_LIB_DONT_READ_CONFIGS,       NETSNMP_DS_LIB_DONT_PERSIST_STATE,
                               NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD, NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE,
                               NETSNMP_DS_LIB_DONT_LOAD_HOST_FILES,    NETSNMP_DS_LIB_ALARM_DONT_USE_SIG };
 
+    setenv("LC_ALL", "C", 1);
+    if (!v3)
+        quiet_openssl();
     setenv("MIBS", "", 1);
     setenv("MIBDIRS", "/dev/null", 1);
     setenv("SNMPCONFPATH", "/dev/null", 1);
@@ -229,7 +247,7 @@ int snmp_session_open(struct snmp_session_state *s, const struct conf *c, char *
         return err;
     if ((err = late_load(&snmp.late, why)) < 0)
         return err;
-    quiet_library();
+    quiet_library(s->v3);
     snmp.snmp_sess_init(&session);
     session.peername = peer;
     err = open_session(s, &session, c, why);

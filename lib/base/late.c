@@ -42,6 +42,9 @@ static struct library {
 #ifdef EM_LATE_UNISTRING
     [LATE_UNISTRING] = { .file = EM_LATE_UNISTRING, .what = "names that are not ASCII" },
 #endif
+#ifdef EM_LATE_MATH
+    [LATE_MATH] = { .file = EM_LATE_MATH, .what = "statistics of paths" },
+#endif
 #ifdef EM_LATE_JSON
     [LATE_JSON] = { .file = EM_LATE_JSON, .what = "answers of a daemon" },
 #endif

@@ -34,6 +34,7 @@ enum late_library {
     LATE_CRYPTO,
     LATE_SSL,
     LATE_UNISTRING,
+    LATE_MATH,
     LATE_PLUGIN_FIRST,
     LATE_JSON = LATE_PLUGIN_FIRST,
     LATE_CURL,

@@ -4,7 +4,9 @@
 #include "net/net_event.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/slice.h"
 
@@ -175,12 +177,13 @@ const struct em_net_ops em_net_event_ops = {
 
 struct em_net *em_net_event_new(struct event_base *base, struct em_why *why)
 {
-    struct ev_net *n = calloc(1, sizeof *n);
+    struct ev_net *n = malloc(sizeof *n);
 
     if (!n) {
         em_fail(why, EM_ERR_MEMORY, "no memory for the network layer");
         return NULL;
     }
+    memset(n, 0, offsetof(struct ev_net, read));
     n->is.ops = &em_net_event_ops;
     n->base = base;
     return &n->is;

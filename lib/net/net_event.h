@@ -24,7 +24,8 @@ struct ev_net {
     char servers[EM_URI_MAX];        /* "": as the system says */
     size_t objects;                  /* made and not freed: must be 0 when the net is freed */
     struct ev_tls_context *contexts; /* net_tls.c; NULL: none yet */
-    uint8_t read[EM_CONN_READ_MAX], plain[EM_TLS_PLAIN_MAX];
+    uint8_t read[EM_CONN_READ_MAX],
+        plain[EM_TLS_PLAIN_MAX]; /* last, and not zeroed: pages that nobody needs stay away */
 };
 
 struct ev_tls; /* net_tls.c: what a connection has of TLS */

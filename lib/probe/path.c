@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "probe/path_part.h"
+#include "probe/path_stat.h"
 
 void path_soon(struct em_path *p)
 {
@@ -162,12 +163,15 @@ int em_path_start(struct em_net *net, const struct em_path_conf *conf, void (*do
                   struct em_path **path, struct em_why *why)
 {
     struct em_path *p;
+    int err;
 
     if (conf->address.len == 0 || em_addr_port(&conf->address) == 0 || conf->rounds > EM_PATH_ROUNDS_MAX ||
         (conf->transport != EM_TRANSPORT_TCP && conf->transport != EM_TRANSPORT_UDP))
         return em_fail(why, EM_ERR_INPUT,
                        "a path needs an address with a port, TCP or UDP, and at most %d rounds",
                        EM_PATH_ROUNDS_MAX);
+    if ((err = em_stat_load(why)) < 0)
+        return err;
     if (!(p = calloc(1, sizeof *p)))
         return em_fail(why, EM_ERR_MEMORY, "no memory for a differential test");
     *p = (struct em_path) { .net = net,

@@ -2,7 +2,6 @@
  * From counts to a judgement: handshakes first, then groups of payloads, then what nobody on the path decided, then loss. */
 #include "probe/path_judge.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -216,7 +215,7 @@ static bool judge_port(struct em_path_judgement *j, const struct seen *s)
         return true;
     }
     if (s->failed == s->tries) {
-        say_port(j, s, pow(0.5, s->tries)); /* as if every other packet were lost */
+        say_port(j, s, em_stat_power(0.5, s->tries)); /* as if every other packet were lost */
         return true;
     }
     if (told >= 2) {
@@ -228,7 +227,7 @@ static bool judge_port(struct em_path_judgement *j, const struct seen *s)
         return false;
     }
     most = em_stat_upper(s->handshake.k, s->handshake.n, LIMIT_DOUBT);
-    chance = em_stat_at_least(s->unconnected, s->handshake.k, pow(most, sends - 1));
+    chance = em_stat_at_least(s->unconnected, s->handshake.k, em_stat_power(most, sends - 1));
     if (chance >= EM_PATH_DOUBT)
         return false;
     if (!s->tcp && s->failed == 0)
@@ -371,7 +370,7 @@ static bool judge_strangers(struct em_path_judgement *j, const struct em_path_ta
     if (taken && s->answered_media == 0) {
         j->group = taken;
         j->share = share_of(by_stranger);
-        j->confidence = 1 - pow(0.5, by_stranger.k);
+        j->confidence = 1 - em_stat_power(0.5, by_stranger.k);
         say(j, EM_PATH_CONTENT, EM_VERDICT_INTERCEPTED,
             "%u of %u connections are answered by something that is no relay", by_stranger.k, by_stranger.n);
         return true;

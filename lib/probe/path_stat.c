@@ -2,15 +2,48 @@
  * Exact tests of small tables. */
 #include "probe/path_stat.h"
 
+#include <assert.h>
 #include <math.h>
 
+#include "base/late.h"
+
+#define SYMBOLS(S) S(lgamma_r) S(exp) S(log) S(log1p) S(pow)
+LATE_SET(lib, LATE_MATH, SYMBOLS);
+
 enum { HALVINGS = 50 }; /* a limit is then as exact as a double */
+
+int em_stat_load(struct em_why *why)
+{
+    return late_load(&lib.late, why);
+}
+
+/* A part of the C library, so who comes here without em_stat_load() finds it, too. */
+static const struct lib_late *maths(void)
+{
+    int err = late_load(&lib.late, NULL);
+
+    assert(err == 0);
+    (void)err;
+    return &lib;
+}
+
+double em_stat_power(double x, uint32_t n)
+{
+    return maths()->pow(x, n);
+}
+
+uint32_t em_stat_tries(double share, double doubt)
+{
+    double n = share >= 1 ? 1 : share > 0 ? maths()->log(doubt) / maths()->log1p(-share) : UINT32_MAX;
+
+    return n < UINT32_MAX ? (uint32_t)n + ((double)(uint32_t)n < n) : UINT32_MAX;
+}
 
 static double log_factorial(uint32_t n)
 {
     int sign;
 
-    return lgamma_r((double)n + 1, &sign);
+    return maths()->lgamma_r((double)n + 1, &sign);
 }
 
 static double log_choose(uint32_t n, uint32_t k)
@@ -33,7 +66,7 @@ double em_stat_fisher(uint32_t a, uint32_t n, uint32_t b, uint32_t m)
         return 1;
     for (uint32_t k = a; k <= most; k++)
         if (hits - k <= m)
-            sum += exp(log_choose(n, k) + log_choose(m, hits - k) - all);
+            sum += maths()->exp(log_choose(n, k) + log_choose(m, hits - k) - all);
     return at_most_one(sum);
 }
 
@@ -46,7 +79,7 @@ double em_stat_at_least(uint32_t k, uint32_t n, double p)
     if (k > n || p <= 0)
         return 0;
     for (uint32_t i = k; i <= n; i++)
-        sum += exp(log_choose(n, i) + i * log(p) + (n - i) * log1p(-p));
+        sum += maths()->exp(log_choose(n, i) + i * maths()->log(p) + (n - i) * maths()->log1p(-p));
     return at_most_one(sum);
 }
 
@@ -77,5 +110,5 @@ double em_stat_fit(uint32_t k, uint32_t n)
 {
     double p = n ? (double)k / n : 0;
 
-    return k == 0 || k == n ? 0 : k * log(p) + (n - k) * log1p(-p);
+    return k == 0 || k == n ? 0 : k * maths()->log(p) + (n - k) * maths()->log1p(-p);
 }

@@ -9,6 +9,11 @@
 
 #include <stdint.h>
 
+#include "base/err.h"
+
+/* The mathematics is loaded when it is needed (base/late.h); EM_ERR_UNSUPPORTED: this machine has none, and nothing below may be called. */
+int em_stat_load(struct em_why *why) EM_MUST_CHECK;
+
 /* Of n tries here a were hit, of m tries there b were: how likely is it that chance alone puts a or more of these a + b hits here? 1 when
  * either has no tries. */
 double em_stat_fisher(uint32_t a, uint32_t n, uint32_t b, uint32_t m);
@@ -22,5 +27,9 @@ double em_stat_upper(uint32_t k, uint32_t n, double doubt);
 
 /* The logarithm of how likely exactly these hits are, if the share is k / n. Sums of it compare ways to divide tries into groups. */
 double em_stat_fit(uint32_t k, uint32_t n);
+
+/* x to the nth power; and how many tries it takes until one is hit but for a chance of doubt, when a share of them is (0: never, UINT32_MAX). */
+double em_stat_power(double x, uint32_t n);
+uint32_t em_stat_tries(double share, double doubt);
 
 #endif

@@ -19,12 +19,12 @@
  * only now and then is sent as often as it takes to meet that with 99.8 %, WAVES_MAX times at most.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe/path_part.h"
+#include "probe/path_stat.h"
 
 enum {
     TESTED,
@@ -456,9 +456,9 @@ static enum em_path_payload worst_payload(const struct em_path *p)
 
 static unsigned waves_for(double share)
 {
-    double n = share > 0 && share < ALWAYS ? ceil(log(MEET) / log1p(-share)) : WAVES;
+    uint32_t n = share > 0 && share < ALWAYS ? em_stat_tries(share, MEET) : WAVES;
 
-    return n > WAVES_MAX ? WAVES_MAX : n < WAVES + 1 && share < ALWAYS ? WAVES + 1 : (unsigned)n;
+    return n > WAVES_MAX ? WAVES_MAX : n < WAVES + 1 && share < ALWAYS ? WAVES + 1 : n;
 }
 
 static void plan_legs(struct path_walk *w)
