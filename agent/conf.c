@@ -214,6 +214,29 @@ done:
     return err;
 }
 
+void em_conf_print(void *arg, const char *text)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", text);
+}
+
+int em_conf_test(const char *file)
+{
+    char shown[EM_URI_MAX];
+    struct em_conf *conf;
+    size_t checks = 0;
+    int err = em_conf_read(file, em_conf_print, NULL, &conf);
+
+    if (err < 0)
+        return err;
+    for (size_t i = 0; i < conf->edges_n; i++)
+        checks += conf->edges[i].checks_n;
+    printf("%s is good: %zu edges, %zu checks, %zu sources\n",
+           esc_line_into(shown, sizeof shown, slice_of(file)), conf->edges_n, checks, conf->sources_n);
+    em_conf_free(conf);
+    return 0;
+}
+
 void em_conf_forget_blocks(struct em_conf *c)
 {
     for (size_t i = 0; i < c->edges_n; i++) {

@@ -73,6 +73,13 @@ struct em_conf {
 int em_conf_read(const char *file, void (*report)(void *arg, const char *text), void *arg,
                  struct em_conf **conf) EM_MUST_CHECK;
 
+/* A report for em_conf_read() that prints to standard error. */
+void em_conf_print(void *arg, const char *text);
+
+/* What edgemediad --test-config and edgemedia config check say: all errors on standard error, or one line on standard output that it is
+ * good. As em_conf_read(). */
+int em_conf_test(const char *file) EM_MUST_CHECK;
+
 /* "127.0.0.1:9823" or "[::1]:9823": an address, not a name, and a port. */
 bool em_conf_listen(const char *text, struct em_addr *a);
 bool em_conf_is_loopback(const struct em_addr *a);

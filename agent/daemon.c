@@ -259,29 +259,9 @@ static void pet_watchdog(void *arg)
 
 /* --- configuration ----------------------------------------------------------------------------------------------------------- */
 
-static void print_error(void *arg, const char *text)
-{
-    (void)arg;
-    fprintf(stderr, "%s\n", text);
-}
-
 static const char *agentx_of(const struct daemon *d, const struct em_conf *conf)
 {
     return d->options.agentx ? d->options.agentx : conf->agentx_address;
-}
-
-static int test_config(const char *file)
-{
-    struct em_conf *conf;
-    size_t checks = 0;
-
-    if (em_conf_read(file, print_error, NULL, &conf) < 0)
-        return EXIT_ERROR;
-    for (size_t i = 0; i < conf->edges_n; i++)
-        checks += conf->edges[i].checks_n;
-    printf("%s is good: %zu edges, %zu checks, %zu sources\n", file, conf->edges_n, checks, conf->sources_n);
-    em_conf_free(conf);
-    return 0;
 }
 
 /* The listeners that conf asks for and that are not there yet. */
@@ -582,7 +562,7 @@ static int run(struct daemon *d)
     struct em_why why;
     int parent = -1, err;
 
-    if (em_conf_read(d->options.conf_file, print_error, NULL, &conf) < 0)
+    if (em_conf_read(d->options.conf_file, em_conf_print, NULL, &conf) < 0)
         return EXIT_ERROR;
     raise_limits();
     em_memory_set_up();
@@ -645,5 +625,7 @@ int em_daemon_main(int argc, char **argv)
         fprintf(stderr, "edgemediad: %s\nTry edgemediad --help\n", why.text);
         return EXIT_ERROR;
     }
-    return d->options.test_config ? test_config(d->options.conf_file) : run(d);
+    if (d->options.test_config)
+        return em_conf_test(d->options.conf_file) < 0 ? EXIT_ERROR : 0;
+    return run(d);
 }

@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/loop.h"
+#include "cli/probes.h"
 #include "expo/expo.h"
-#include "probe/probe.h"
 
 enum { URIS_MAX = 256, RESULTS_MAX = URIS_MAX * EM_LOOKUP_MAX };
 
@@ -61,21 +60,13 @@ static const struct em_opt_program program = {
              "  edgemedia probe turn:edge.example.com:3478 tcp:edge.example.com:50000\n",
 };
 
-struct run;
-struct job { /* one URI */
-    struct run *run;
-    struct em_probe_uri uri;
-    struct em_probe *probe;
-};
-
 struct run {
     struct conf conf;
     struct em_probe_options options;
-    struct cli_loop *loop;
-    struct job job[URIS_MAX];
-    int jobs, running;
+    struct em_probe_uri uri[URIS_MAX];
+    size_t uris;
     struct kept {
-        const struct job *job;
+        size_t uri;
         struct em_probe_result result;
     } * kept; /* for the table: in the order in which they came */
     size_t kept_n;
@@ -83,7 +74,7 @@ struct run {
     bool bad, broken; /* bad news; output or memory that failed */
 };
 
-static void keep(struct run *run, const struct job *job, const struct em_probe_result *r)
+static void keep(struct run *run, size_t uri, const struct em_probe_result *r)
 {
     struct kept *more =
         run->kept_n < RESULTS_MAX ? realloc(run->kept, (run->kept_n + 1) * sizeof *more) : NULL;
@@ -93,33 +84,22 @@ static void keep(struct run *run, const struct job *job, const struct em_probe_r
         return;
     }
     run->kept = more;
-    run->kept[run->kept_n++] = (struct kept) { job, *r };
+    run->kept[run->kept_n++] = (struct kept) { uri, *r };
 }
 
-static void each_result(void *arg, const struct em_probe_result *r)
+static bool each_result(void *arg, size_t uri, const struct em_probe_result *r)
 {
-    struct job *job = arg;
-    struct run *run = job->run;
+    struct run *run = arg;
 
-    run->bad |= !em_verdict_up(r->verdict) || !em_probe_carried(&job->uri, r);
+    run->bad |= !em_verdict_up(r->verdict) || !em_probe_carried(&run->uri[uri], r);
     if (!run->conf.json) {
-        keep(run, job, r);
-        return;
+        keep(run, uri, r);
+        return true;
     }
-    em_expo_probe(&job->uri, r, &run->out);
+    em_expo_probe(&run->uri[uri], r, &run->out);
     if (!cli_write(&run->out) || fflush(stdout) != 0)
         run->broken = true;
-    if (run->broken)
-        cli_loop_stop(run->loop);
-}
-
-static void each_done(void *arg)
-{
-    struct job *job = arg;
-
-    job->probe = NULL;
-    if (--job->run->running == 0)
-        cli_loop_stop(job->run->loop);
+    return !run->broken;
 }
 
 /* "resolve 0.312 connect 0.120 stun 0.401": the phases that happened, in milliseconds. */
@@ -151,13 +131,13 @@ static void print_table(struct run *run)
     cli_table_init(&table, sizeof head / sizeof *head);
     for (size_t i = 0; i < sizeof head / sizeof *head; i++)
         cli_table_cell(&table, head[i]);
-    for (int j = 0; j < run->jobs; j++)
+    for (size_t j = 0; j < run->uris; j++)
         for (size_t i = 0; i < run->kept_n; i++) {
             const struct em_probe_result *r = &run->kept[i].result;
 
-            if (run->kept[i].job != &run->job[j])
+            if (run->kept[i].uri != j)
                 continue;
-            cli_table_cell(&table, run->job[j].uri.text);
+            cli_table_cell(&table, run->uri[j].text);
             cli_table_cell(&table, r->address);
             cli_table_number(&table, r->port);
             cli_table_cell(&table, em_name_of(&em_verdict_names, r->verdict));
@@ -175,13 +155,9 @@ static int read_uris(struct run *run, int n, char **texts)
 
     if (n > URIS_MAX)
         return cli_fail("more than %d URIs", URIS_MAX);
-    for (; run->jobs < n; run->jobs++) {
-        struct job *job = &run->job[run->jobs];
-
-        job->run = run;
-        if (em_probe_uri_read(texts[run->jobs], &job->uri, &why) < 0)
+    for (; run->uris < (size_t)n; run->uris++)
+        if (em_probe_uri_read(texts[run->uris], &run->uri[run->uris], &why) < 0)
             return cli_usage(&program, "%s", why.text);
-    }
     return CLI_GOOD;
 }
 
@@ -221,32 +197,16 @@ static int read_secrets(struct run *run)
 
 static int run_all(struct run *run)
 {
-    static const struct em_probe_events events = { .result = each_result, .done = each_done };
     struct em_why why;
-    bool ended;
+    int err =
+        cli_probe_all(run->uri, run->uris, &run->options, run->conf.name_servers, each_result, run, &why);
 
-    if (cli_loop_new(&run->loop, &why) < 0)
-        return cli_fail("%s", why.text);
-    if (run->conf.name_servers)
-        em_net_event_set_servers(cli_loop_net(run->loop), run->conf.name_servers);
-    for (int i = 0; i < run->jobs; i++) {
-        struct job *job = &run->job[i];
-
-        if ((job->probe = em_probe_start(cli_loop_net(run->loop), &job->uri, &run->options, &events, job)))
-            run->running++;
-        else
-            run->broken = true;
-    }
-    ended = run->running == 0 || cli_loop_run(run->loop);
-    for (int i = 0; i < run->jobs; i++)
-        em_probe_stop(run->job[i].probe);
-    cli_loop_free(run->loop);
     if (!run->conf.json)
         print_table(run);
     if (!cli_write(&run->out))
         return CLI_FAILED;
-    if (!ended)
-        return cli_fail("interrupted");
+    if (err < 0)
+        return cli_fail("%s", why.text);
     if (run->broken)
         return ferror(stdout) ? CLI_FAILED : cli_fail("%s", em_err_text(EM_ERR_MEMORY));
     return run->bad ? CLI_BAD_NEWS : CLI_GOOD;

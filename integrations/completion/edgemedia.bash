@@ -4,7 +4,7 @@ _edgemedia() {
     local cur prev words cword split options files
     _init_completion -s || return
     if [[ $cword == 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor config --help --version' -- "$cur")
         return
     fi
     case ${words[1]} in
@@ -51,6 +51,10 @@ _edgemedia() {
     doctor)
         options='--agent= --community= --config= --json --mib-dir= --snmp-conf= --snmpd-conf= --socket= --timeout= --user= --help --version'
         files='--config|--snmp-conf|--snmpd-conf|--socket'
+        ;;
+    config)
+        options='--address= --edge= --force --logs= --name-server= --no-probes --timeout= --help --version'
+        files='--no-such-option'
         ;;
     *) return ;;
     esac

@@ -25,7 +25,7 @@ import free_ports  # noqa: E402
 from edgemediad import sanitized  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor")
+COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor", "config")
 SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
            'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
 

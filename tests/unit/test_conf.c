@@ -9,6 +9,7 @@
 
 #include "agent/conf.h"
 #include "agent/conf_rows.h"
+#include "agent/conf_write.h"
 #include "harness.h"
 
 static char dir[] = "/tmp/em-conf-XXXXXX";
@@ -354,6 +355,60 @@ START_TEST(rows_are_consistent)
 }
 END_TEST
 
+/* What is written is read back byte by byte, whatever it holds. */
+START_TEST(written_texts_are_read_back)
+{
+    static const char *const texts[] = { "/var/log/*.log", "/a \"b\" c", "/${HOME}/x",
+                                         "/\\x41\\101\\n", "/'q' # no",  "/a/* no comment */",
+                                         "/{ a, b } = c",  "/\xc3\xa9" };
+    char text[4096];
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const struct em_conf_word words[] = { { "type", "trace" }, { "path", texts[i] }, { NULL, NULL } };
+        struct em_conf *c = NULL;
+        struct buf b = buf_over(text, sizeof text);
+
+        buf_text(&b, "source s {\n");
+        em_conf_write_rows(&em_conf_root.blocks[1], words, "", i % 2 == 0, &b);
+        buf_text(&b, "}\n");
+        ck_assert_msg(reads(buf_str(&b), &c) == 0, "%s: %s", buf_str(&b), said);
+        ck_assert_str_eq(c->sources[0].path[0], texts[i]);
+        em_conf_free(c);
+    }
+}
+END_TEST
+
+/* Every option of every block, taken out of its comment as it stands there, is accepted; none is left out. */
+START_TEST(comments_hold_what_may_be_written)
+{
+    static const struct em_conf_word nothing[] = { { NULL, NULL } };
+    static const char *const unfit[] = { "user",    "password_file", "secret_file",
+                                         "ca_file", "issuer",        "key_file" };
+    char text[16384];
+    struct em_conf *c = NULL;
+    struct buf b = buf_over(text, sizeof text);
+
+    em_conf_write_rows(&em_conf_root, nothing, "", true, &b);
+    buf_text(&b, "edge e {\n address = a\n range r {\n");
+    em_conf_write_rows(&em_conf_root.blocks[0].blocks[1], nothing, "", true, &b);
+    buf_text(&b, "}\n check c { uri = stun:a\n");
+    em_conf_write_rows(&em_conf_root.blocks[0].blocks[0], nothing, "", true, &b);
+    buf_text(&b, "}\n}\n");
+    for (char *p = text; (p = strstr(p, "\n#")); p++) {
+        bool taken = p[2] != ' '; /* a sentence has a blank */
+
+        for (size_t i = 0; i < sizeof unfit / sizeof *unfit; i++)
+            taken &= strncmp(p + 2, unfit[i], strlen(unfit[i])) != 0;
+        if (taken)
+            p[1] = ' ';
+    }
+    for (char *p = strstr(text, "\nuri = "); p && *++p && *p != '\n';)
+        *p = ' '; /* it is there already */
+    ck_assert_msg(reads(text, &c) == 0, "%s\n%s", said, text);
+    em_conf_free(c);
+}
+END_TEST
+
 static int remove_one(const char *path, const struct stat *at, int kind, struct FTW *where)
 {
     (void)at;
@@ -377,6 +432,8 @@ int main(void)
     tcase_add_test(t, unreadable_files_are_told);
     tcase_add_test(t, damage_is_survived);
     tcase_add_test(t, rows_are_consistent);
+    tcase_add_test(t, written_texts_are_read_back);
+    tcase_add_test(t, comments_hold_what_may_be_written);
     status = em_run();
     nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return status;
