@@ -12,7 +12,7 @@
 #include "agent/conf_read.h"
 #include "base/esc.h"
 
-enum { FILE_MAX = 4 * 1024 * 1024, OPTIONS_MAX = 24, LINE_MAX_SHOWN = 400 };
+enum { FILE_MAX = 4 * 1024 * 1024, OPTIONS_MAX = 64, LINE_MAX_SHOWN = 400 };
 
 struct conf_error {
     unsigned line; /* 0: of the file as a whole */
@@ -247,6 +247,8 @@ void em_conf_forget_blocks(struct em_conf *c)
         free(c->edges[i].ranges);
         free(c->edges[i].checks);
     }
+    if (c->sources)
+        explicit_bzero(c->sources, c->sources_n * sizeof *c->sources);
     free(c->edges);
     free(c->sources);
     c->edges = NULL;

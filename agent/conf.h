@@ -11,8 +11,9 @@
 #include "model/rows.h"
 #include "probe/probe.h"
 #include "probe/sweep.h"
+#include "source/source.h"
 
-enum { EM_CONF_CHECKS_MAX = 2000, EM_CONF_PATHS_MAX = 16, EM_CONF_ERRORS_MAX = 100 };
+enum { EM_CONF_CHECKS_MAX = 2000, EM_CONF_PATHS_MAX = EM_SOURCE_PATHS_MAX, EM_CONF_ERRORS_MAX = 100 };
 
 struct em_conf_check {
     char name[EM_NAME_MAX];
@@ -41,14 +42,6 @@ struct em_conf_edge {
     size_t checks_n;
 };
 
-struct em_conf_source {
-    char name[EM_NAME_MAX];
-    enum em_source_type type;
-    char path[EM_CONF_PATHS_MAX][EM_URI_MAX]; /* trace: file patterns (glob) */
-    size_t path_n;
-    bool from_start; /* read files that are there at the first start from their beginning (default true) */
-};
-
 struct em_conf {
     char file[EM_URI_MAX];
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
@@ -65,7 +58,7 @@ struct em_conf {
     uint32_t failure_threshold;         /* failed calls in 5 minutes; 0: no event */
     struct em_conf_edge *edges;
     size_t edges_n;
-    struct em_conf_source *sources;
+    struct em_source_conf *sources;
     size_t sources_n;
 };
 

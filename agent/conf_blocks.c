@@ -187,7 +187,7 @@ static void read_edge(struct reading *r, cfg_t *cfg, int place, struct em_conf_e
     free(raw);
 }
 
-static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_conf_source *s)
+static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_source_conf *s)
 {
     struct em_conf_raw_source *raw = calloc(1, sizeof *raw);
 
@@ -196,17 +196,16 @@ static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_conf
         return;
     }
     conf_set_all(r, cfg, place, &em_conf_root.blocks[1], raw);
+    memcpy(s, &raw->conf, sizeof *s);
     slice_copy(slice_of(cfg_title(cfg)), s->name, sizeof s->name);
     s->type = (enum em_source_type)raw->type;
-    s->from_start = raw->from_start;
     s->path_n = raw->path.n;
     memcpy(s->path, raw->path.text, sizeof s->path);
-    if (raw->type == EM_SOURCE_TRACE && s->path_n == 0)
-        conf_complain(r, em_conf_line(&r->places, place), "a source of type trace needs a path");
     for (size_t i = 0; i < s->path_n; i++)
         if (s->path[i][0] != '/')
             conf_complain(r, conf_line_of(r, place, "path"), "path: \"%s\" is not an absolute path",
                           s->path[i]);
+    explicit_bzero(raw, sizeof *raw);
     free(raw);
 }
 

@@ -115,9 +115,10 @@ static const struct em_conf_row edge_rows[] = {
 
 static const struct em_conf_row source_rows[] = {
     OPTION("type", SOURCE, em_conf_raw_source, type, .needed = true, .help = "What kind of source it is."),
-    OPTION("path", TEXTS, em_conf_raw_source, path,
+    OPTION("path", TEXTS, em_conf_raw_source, path, .needed = true, .of = EM_CONF_OF(EM_SOURCE_TRACE),
            .help = "Patterns of the files to follow; each begins with a slash."),
-    OPTION("from_start", TRUTH, em_conf_raw_source, from_start, .initial = "yes",
+    OPTION("from_start", TRUTH, em_conf_raw_source, conf.from_start, .initial = "yes",
+           .of = EM_CONF_OF(EM_SOURCE_TRACE),
            .help = "Whether files that are there at the first start are read from their beginning."),
     LATER("listen", "Address and port to listen at."),
     LATER("preset", "Kind of server that is polled."),

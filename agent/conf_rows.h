@@ -32,11 +32,14 @@ struct em_conf_row {
     const char *name;
     enum em_conf_kind kind;
     bool needed;
+    unsigned of;         /* bits EM_CONF_OF(type of source): the option is only for these; 0: for any */
     const char *initial; /* default as it would be written, or NULL: 0, empty */
     double min, max;     /* of numbers, in the unit that is written */
     size_t off, size;
     const char *help;
 };
+
+#define EM_CONF_OF(type) (1u << (type))
 
 struct em_conf_block {
     const char *name; /* NULL: the file itself */
@@ -69,7 +72,7 @@ struct em_conf_raw_range {
 struct em_conf_raw_source {
     uint32_t type;
     struct em_conf_texts path;
-    bool from_start;
+    struct em_source_conf conf; /* what needs no more than to be read */
 };
 
 extern const struct em_conf_block em_conf_root;

@@ -58,7 +58,7 @@ static void set_word(struct reading *r, unsigned line, const struct em_conf_row 
     if (row->kind == EM_CONF_SOURCE) {
         if (!(*(uint32_t *)to = em_name_value(&em_source_type_names, value)))
             conf_complain(r, line, "type: \"%s\" is not a type of source; write trace", value);
-        else if (*(uint32_t *)to != EM_SOURCE_TRACE)
+        else if (!em_source_kind((enum em_source_type) * (uint32_t *)to))
             conf_complain(r, line, "sources of type %s are not supported by this version", value);
     } else if (truth == 0 || truth == 1) {
         *(bool *)to = truth == 1;
@@ -104,19 +104,29 @@ unsigned conf_line_of(struct reading *r, int place, const char *name)
     return em_conf_line(&r->places, at >= 0 ? at : place);
 }
 
-/* The options of one block into raw. */
+/* The options of one block into raw. Those that are only for some types of source stand behind the option that tells the type. */
 void conf_set_all(struct reading *r, cfg_t *cfg, int place, const struct em_conf_block *b, void *raw)
 {
+    uint32_t type = 0; /* 0: not known (yet) */
+
     for (size_t i = 0; i < b->rows_n; i++) {
         const struct em_conf_row *row = &b->rows[i];
         unsigned line = conf_line_of(r, place, row->name), n = cfg_size(cfg, row->name);
 
+        if (row->of && !(row->of & EM_CONF_OF(type))) {
+            if (n > 0 && type)
+                conf_complain(r, line, "%s is not for sources of type %s", row->name,
+                              em_name_of(&em_source_type_names, type));
+            continue;
+        }
         for (unsigned k = 0; k < n; k++)
             conf_set(r, line, row, raw, cfg_getnstr(cfg, row->name, k));
         if (n == 0 && row->initial)
             conf_set(r, line, row, raw, row->initial);
         if (n == 0 && row->needed)
             conf_complain(r, line, "%s is missing", row->name);
+        if (row->kind == EM_CONF_SOURCE)
+            type = *(const uint32_t *)((const char *)raw + row->off);
     }
 }
 

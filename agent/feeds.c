@@ -8,9 +8,10 @@
 #include "base/log.h"
 
 struct feed {
-    struct em_conf_source conf;
+    struct em_source_conf conf;
     uint32_t number;
-    struct em_trace *trace; /* NULL: it could not be started; error says why */
+    const struct em_source_kind *kind;
+    void *source; /* NULL: it could not be started; error says why */
     char error[EM_REASON_MAX];
 };
 
@@ -29,31 +30,14 @@ struct em_feeds {
     size_t n;
 };
 
-static bool same(const struct em_conf_source *a, const struct em_conf_source *b)
-{
-    if (strcmp(a->name, b->name) != 0 || a->type != b->type || a->from_start != b->from_start ||
-        a->path_n != b->path_n)
-        return false;
-    for (size_t i = 0; i < a->path_n; i++)
-        if (strcmp(a->path[i], b->path[i]) != 0)
-            return false;
-    return true;
-}
-
 static void start(struct em_feeds *f, struct feed *feed)
 {
-    const char *patterns[EM_CONF_PATHS_MAX];
-    struct em_trace_conf conf = { .name = feed->conf.name,
-                                  .patterns = patterns,
-                                  .patterns_n = feed->conf.path_n,
-                                  .from_start = feed->conf.from_start };
+    const struct em_source_env env = { f->net, f->store, feed->number, f->changed, f->arg };
     struct em_why why;
 
-    for (size_t i = 0; i < feed->conf.path_n; i++)
-        patterns[i] = feed->conf.path[i];
-    if (em_trace_start(f->net, f->store, feed->number, &conf, f->changed, f->arg, &feed->trace, &why) == 0)
+    if (feed->kind->start(&env, &feed->conf, &feed->source, &why) == 0)
         return;
-    feed->trace = NULL;
+    feed->source = NULL;
     slice_copy(slice_of(why.text), feed->error, sizeof feed->error);
     em_log_error("a source cannot be started: %s source=\"%s\"", why.text,
                  EM_LOG_TEXT(slice_of(feed->conf.name)));
@@ -63,24 +47,33 @@ static void start(struct em_feeds *f, struct feed *feed)
 static void take_over(struct em_feeds *f, struct feed *to)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (f->feed[i].trace && same(&f->feed[i].conf, &to->conf)) {
-            to->trace = f->feed[i].trace;
-            f->feed[i].trace = NULL;
+        if (f->feed[i].source && memcmp(&f->feed[i].conf, &to->conf, sizeof to->conf) == 0) {
+            to->source = f->feed[i].source;
+            f->feed[i].source = NULL;
             return;
         }
+}
+
+/* What is configured may hold secrets. */
+static void free_list(struct feed *feed, size_t n)
+{
+    if (feed)
+        explicit_bzero(feed, n * sizeof *feed);
+    free(feed);
 }
 
 static void stop_all(struct feed *feed, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        em_trace_stop(feed[i].trace);
-    free(feed);
+        if (feed[i].source)
+            feed[i].kind->stop(feed[i].source);
+    free_list(feed, n);
 }
 
 void em_feeds_discard(struct em_feeds_plan *plan)
 {
     if (plan)
-        free(plan->feed);
+        free_list(plan->feed, plan->n);
     free(plan);
 }
 
@@ -93,7 +86,9 @@ int em_feeds_prepare(struct em_feeds *f, const struct em_conf *conf, struct em_f
     if (!p || !(p->feed = calloc(conf->sources_n + 1, sizeof *p->feed)))
         err = em_fail(why, EM_ERR_MEMORY, "no memory for sources");
     for (size_t i = 0; i < conf->sources_n && err == 0; i++) {
-        p->feed[i].conf = conf->sources[i];
+        memcpy(&p->feed[i].conf, &conf->sources[i], sizeof p->feed[i].conf);
+        p->feed[i].kind = em_source_kind(conf->sources[i].type);
+        p->n++;
         err = em_store_number(f->store, "source", 0, p->feed[i].conf.name, &p->feed[i].number, why);
     }
     if (err < 0) {
@@ -101,7 +96,6 @@ int em_feeds_prepare(struct em_feeds *f, const struct em_conf *conf, struct em_f
         return err;
     }
     p->feeds = f;
-    p->n = conf->sources_n;
     *plan = p;
     return 0;
 }
@@ -116,7 +110,7 @@ void em_feeds_commit(struct em_feeds_plan *plan)
     f->feed = plan->feed;
     f->n = plan->n;
     for (size_t i = 0; i < f->n; i++)
-        if (!f->feed[i].trace)
+        if (!f->feed[i].source)
             start(f, &f->feed[i]);
     free(plan);
     f->changed(f->arg);
@@ -125,8 +119,8 @@ void em_feeds_commit(struct em_feeds_plan *plan)
 const char *em_feeds_failure(const struct em_feeds *f)
 {
     for (size_t i = 0; i < f->n; i++)
-        if (f->feed[i].trace && *em_trace_failure(f->feed[i].trace))
-            return em_trace_failure(f->feed[i].trace);
+        if (f->feed[i].source && *f->feed[i].kind->failure(f->feed[i].source))
+            return f->feed[i].kind->failure(f->feed[i].source);
     return "";
 }
 
@@ -150,8 +144,8 @@ void em_feeds_fill(const struct em_feeds *f, struct em_snapshot *s)
         slice_copy(slice_of(feed->conf.name), row->name, sizeof row->name);
         slice_copy(slice_of(feed->conf.path[0]), row->location, sizeof row->location);
         slice_copy(slice_of(feed->error), row->error, sizeof row->error);
-        if (feed->trace)
-            em_trace_row(feed->trace, row);
+        if (feed->source)
+            feed->kind->row(feed->source, row);
         d->sources++;
         d->sources_failed += row->state == EM_SOURCE_FAILED;
     }

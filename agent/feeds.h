@@ -5,7 +5,7 @@
 #define EM_AGENT_FEEDS_H
 
 #include "agent/conf.h"
-#include "source/trace.h"
+#include "source/source.h"
 
 struct em_feeds;
 

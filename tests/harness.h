@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /* 1 under a sanitizer, which makes everything several times slower and keeps memory of its own: for bounds of time and memory, and for how many
  * of very many like cases are tried. Else 0. */
 #if defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
@@ -20,6 +22,13 @@
 #else
 #define EM_SANITIZED 0
 #endif
+
+/* A call that must return 0, where struct em_why why is in scope. */
+#define OK(call)                                                                                             \
+    do {                                                                                                     \
+        int err_ = (call);                                                                                   \
+        ck_assert_msg(err_ == 0, "%s: %s: %s", #call, em_err_text(err_), why.text);                          \
+    } while (0)
 
 /* A new case of this program's suite. Time-out 60 s; runs forked unless CK_FORK=no. */
 TCase *em_case(const char *name);

@@ -112,7 +112,7 @@ struct em_trace {
     struct em_store *store;
     uint32_t source;
     char name[EM_NAME_MAX];
-    char *pattern[EM_TRACE_PATTERNS_MAX];
+    char *pattern[EM_SOURCE_PATHS_MAX];
     size_t patterns_n;
     bool from_start;
     void (*changed)(void *arg);

@@ -164,11 +164,13 @@ static void arm(struct em_trace *t, int64_t now_us)
     em_timer_at(t->timer, at_us);
 }
 
+static void fill_row(const void *source, struct em_source_row *row);
+
 static void tell(struct em_trace *t, bool committed)
 {
     struct em_source_row row = { 0 };
 
-    em_trace_row(t, &row);
+    fill_row(t, &row);
     if (!committed && row.state == t->told.state && row.files == t->told.files &&
         strcmp(row.error, t->told.error) == 0)
         return;
@@ -265,59 +267,10 @@ static void watch(struct em_trace *t)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static bool copy_conf(struct em_trace *t, const struct em_trace_conf *conf)
+static void stop(void *source)
 {
-    (void)slice_copy(slice_of(conf->name), t->name, sizeof t->name);
-    t->from_start = conf->from_start;
-    for (size_t i = 0; i < conf->patterns_n; i++, t->patterns_n++)
-        if (!(t->pattern[i] = strdup(conf->patterns[i])))
-            return false;
-    return true;
-}
+    struct em_trace *t = source;
 
-int em_trace_start(struct em_net *net, struct em_store *store, uint32_t source,
-                   const struct em_trace_conf *conf, void (*changed)(void *arg), void *arg,
-                   struct em_trace **trace, struct em_why *why)
-{
-    struct em_trace *t;
-    int err;
-
-    if (conf->patterns_n > EM_TRACE_PATTERNS_MAX)
-        return em_fail(why, EM_ERR_LIMIT, "source %s: more than %d patterns", conf->name,
-                       EM_TRACE_PATTERNS_MAX);
-    for (size_t i = 0; i < conf->patterns_n; i++)
-        if (conf->patterns[i][0] != '/')
-            return em_fail(why, EM_ERR_INPUT, "source %s: \"%s\" is not an absolute path", conf->name,
-                           conf->patterns[i]);
-    if (!(t = calloc(1, sizeof *t)))
-        return em_fail(why, EM_ERR_MEMORY, "source %s: no memory", conf->name);
-    t->net = net;
-    t->clock = em_net_clock(net);
-    t->store = store;
-    t->source = source;
-    t->changed = changed;
-    t->arg = arg;
-    t->inotify = -1;
-    if (!copy_conf(t, conf) || !(t->chunk = malloc(TRACE_CHUNK + EM_TAIL_MAX)) ||
-        !(t->head = malloc(sizeof *t->head)) || !(t->look = malloc(sizeof *t->look)) ||
-        !(t->timer = em_timer_new(net, turn, t)))
-        err = em_fail(why, EM_ERR_MEMORY, "source %s: no memory", conf->name);
-    else
-        err = trace_places_load(t, why);
-    if (err != 0) {
-        em_trace_stop(t);
-        return err;
-    }
-    t->loaded = true;
-    watch(t);
-    t->scan_us = t->turn_us = t->tidied_us = em_mono_us(t->clock);
-    em_timer_at(t->timer, t->scan_us);
-    *trace = t;
-    return 0;
-}
-
-void em_trace_stop(struct em_trace *t)
-{
     if (!t)
         return;
     em_timer_free(t->timer);
@@ -336,6 +289,53 @@ void em_trace_stop(struct em_trace *t)
     free(t);
 }
 
+static bool copy_conf(struct em_trace *t, const struct em_source_conf *conf)
+{
+    (void)slice_copy(slice_of(conf->name), t->name, sizeof t->name);
+    t->from_start = conf->from_start;
+    for (size_t i = 0; i < conf->path_n; i++, t->patterns_n++)
+        if (!(t->pattern[i] = strdup(conf->path[i])))
+            return false;
+    return true;
+}
+
+static int start(const struct em_source_env *env, const struct em_source_conf *conf, void **source,
+                 struct em_why *why)
+{
+    struct em_trace *t;
+    int err;
+
+    for (size_t i = 0; i < conf->path_n; i++)
+        if (conf->path[i][0] != '/')
+            return em_fail(why, EM_ERR_INPUT, "source %s: \"%s\" is not an absolute path", conf->name,
+                           conf->path[i]);
+    if (!(t = calloc(1, sizeof *t)))
+        return em_fail(why, EM_ERR_MEMORY, "source %s: no memory", conf->name);
+    t->net = env->net;
+    t->clock = em_net_clock(env->net);
+    t->store = env->store;
+    t->source = env->number;
+    t->changed = env->changed;
+    t->arg = env->arg;
+    t->inotify = -1;
+    if (!copy_conf(t, conf) || !(t->chunk = malloc(TRACE_CHUNK + EM_TAIL_MAX)) ||
+        !(t->head = malloc(sizeof *t->head)) || !(t->look = malloc(sizeof *t->look)) ||
+        !(t->timer = em_timer_new(env->net, turn, t)))
+        err = em_fail(why, EM_ERR_MEMORY, "source %s: no memory", conf->name);
+    else
+        err = trace_places_load(t, why);
+    if (err != 0) {
+        stop(t);
+        return err;
+    }
+    t->loaded = true;
+    watch(t);
+    t->scan_us = t->turn_us = t->tidied_us = em_mono_us(t->clock);
+    em_timer_at(t->timer, t->scan_us);
+    *source = t;
+    return 0;
+}
+
 /* --- the row ------------------------------------------------------------------------------------------------------ */
 
 static void fill_location(const struct em_trace *t, struct em_source_row *row)
@@ -347,13 +347,16 @@ static void fill_location(const struct em_trace *t, struct em_source_row *row)
     (void)buf_str(&b);
 }
 
-const char *em_trace_failure(const struct em_trace *t)
+static const char *failure(const void *source)
 {
+    const struct em_trace *t = source;
+
     return t->failed ? t->why.text : "";
 }
 
-void em_trace_row(const struct em_trace *t, struct em_source_row *row)
+static void fill_row(const void *source, struct em_source_row *row)
 {
+    const struct em_trace *t = source;
     size_t n[TRACE_UNREADABLE + 1] = { 0 };
     const char *error = "";
 
@@ -382,3 +385,5 @@ void em_trace_row(const struct em_trace *t, struct em_source_row *row)
     else
         row->state = row->files ? EM_SOURCE_CAUGHT_UP : EM_SOURCE_WAITING;
 }
+
+const struct em_source_kind em_trace_kind = { EM_SOURCE_TRACE, start, stop, fill_row, failure };

@@ -10,31 +10,11 @@
 #ifndef EM_SOURCE_TRACE_H
 #define EM_SOURCE_TRACE_H
 
-#include "net/net.h"
-#include "store/store.h"
+#include "source/source.h"
 
-enum { EM_TRACE_TURN_BYTES = 256 * 1024, EM_TRACE_FILES_MAX = 1000, EM_TRACE_PATTERNS_MAX = 16 };
+enum { EM_TRACE_TURN_BYTES = 256 * 1024, EM_TRACE_FILES_MAX = 1000 };
 
-struct em_trace_conf {
-    const char *name;
-    const char *const *patterns; /* glob(7) patterns of absolute paths */
-    size_t patterns_n;
-    bool from_start; /* at the very first start, read what the files hold already */
-};
-
-struct em_trace;
-
-/* changed is called after each commit that brought something (and when the state changes), so that a new snapshot can be made. The
- * strings of conf are copied. */
-int em_trace_start(struct em_net *net, struct em_store *store, uint32_t source,
-                   const struct em_trace_conf *conf, void (*changed)(void *arg), void *arg,
-                   struct em_trace **trace, struct em_why *why) EM_MUST_CHECK;
-void em_trace_stop(struct em_trace *t); /* NULL is fine */
-
-/* Why reading has stopped until the database can be written again; "": it goes on. */
-const char *em_trace_failure(const struct em_trace *t);
-
-/* Fills state, error, files, lag, location of the row; the counters come from the store. */
-void em_trace_row(const struct em_trace *t, struct em_source_row *row);
+/* Its em_source_kind.start takes path and from_start of the configuration; the source is a struct em_trace (source/follow.h). */
+extern const struct em_source_kind em_trace_kind;
 
 #endif

@@ -243,7 +243,7 @@ static const struct {
     { "edge \"a\" { address = { h, h } }", "c.conf:1: check \"h\" would be there twice\n" },
     { "edge \"a\" { address = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.bbb }",
       "c.conf:1: the name \"a*.bbb\" is longer than 63 bytes: give a check with its host another one\n" },
-    { "source \"s\" { type = trace }", "c.conf:1: a source of type trace needs a path\n" },
+    { "source \"s\" { type = trace }", "c.conf:1: path is missing\n" },
     { "source \"s\" { path = \"/x\" }", "c.conf:1: type is missing\n" },
     { "source \"s\" { type = trace\npath = \"x/*\" }", "c.conf:2: path: \"x/*\" is not an absolute path\n" },
     { "source \"s\" { type = trace\npath = \"/x\" from_start = maybe }",

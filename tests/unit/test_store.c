@@ -48,12 +48,6 @@ static void teardown(void)
     ck_assert_msg(rmdir(dir) == 0, "something is left in %s", dir);
 }
 
-#define OK(call)                                                                                             \
-    do {                                                                                                     \
-        int err_ = (call);                                                                                   \
-        ck_assert_msg(err_ == 0, "%s: %s: %s", #call, em_err_text(err_), why.text);                          \
-    } while (0)
-
 static struct em_store *opened(void)
 {
     struct em_store *s = NULL;

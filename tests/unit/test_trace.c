@@ -142,12 +142,6 @@ static bool from_start = true;
 static struct em_why why;
 static uint64_t written, written_bytes; /* messages; bytes */
 
-#define OK(call)                                                                                             \
-    do {                                                                                                     \
-        int err_ = (call);                                                                                   \
-        ck_assert_msg(err_ == 0, "%s: %s: %s", #call, em_err_text(err_), why.text);                          \
-    } while (0)
-
 /* A path in the test's directory; a few live at a time. */
 static const char *at(const char *name)
 {
@@ -161,17 +155,26 @@ static const char *at(const char *name)
 
 static void up(void)
 {
-    const struct em_trace_conf conf = { "fe01", patterns, patterns_n, from_start };
+    struct em_source_env env = { .net = &play, .number = 1 };
+    struct em_source_conf conf = {
+        .name = "fe01", .type = EM_SOURCE_TRACE, .path_n = patterns_n, .from_start = from_start
+    };
+
+    void *source;
 
     if (trace)
         return;
+    for (size_t i = 0; i < patterns_n; i++)
+        ck_assert(slice_copy(slice_of(patterns[i]), conf.path[i], sizeof conf.path[i]));
     OK(em_store_open(database, &test_clock, &store, &why));
-    OK(em_trace_start(&play, store, 1, &conf, NULL, NULL, &trace, &why));
+    env.store = store;
+    OK(em_trace_kind.start(&env, &conf, &source, &why));
+    trace = source;
 }
 
 static void down(void)
 {
-    em_trace_stop(trace);
+    em_trace_kind.stop(trace);
     em_store_close(store);
     trace = NULL;
     store = NULL;
@@ -232,7 +235,7 @@ static struct em_source_row row(void)
 {
     struct em_source_row r = { 0 };
 
-    em_trace_row(trace, &r);
+    em_trace_kind.row(trace, &r);
     return r;
 }
 

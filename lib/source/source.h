@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A source of evidence about failed calls, whatever its kind: log files that are followed, servers that are asked, ports that are listened
+ * at. A kind is a file in this folder, a row of the table in source.c, and the rows of its options in agent/conf_rows.c.
+ *
+ * Whatever a source brings reaches the store together with the place behind it, in one transaction (trace.c has its own for files,
+ * intake.h is that of all others), so that nothing counts twice and nothing is lost, whenever the process ends.
+ *
+ * Everything here runs in the main thread and must not block: no DNS, no connect, no read that waits.
+ */
+#ifndef EM_SOURCE_SOURCE_H
+#define EM_SOURCE_SOURCE_H
+
+#include "net/net.h"
+#include "store/store.h"
+
+enum { EM_SOURCE_PATHS_MAX = 16 };
+
+/* What is configured. Made zeroed, and filled with options of its own kind only: two of them are the same if their bytes are. Secrets are in
+ * it, read from their files; whoever frees one clears it. */
+struct em_source_conf {
+    char name[EM_NAME_MAX];
+    enum em_source_type type;
+
+    char path[EM_SOURCE_PATHS_MAX][EM_URI_MAX]; /* trace: glob(7) patterns of absolute paths */
+    size_t path_n;
+    bool from_start; /* trace: at the very first start, read what the files hold already */
+};
+
+/* What a source works with. changed is called after each commit that brought something, and when state or error of the row change, so that a
+ * new snapshot can be made. number is the source's own in the store. All of it outlives the source. */
+struct em_source_env {
+    struct em_net *net;
+    struct em_store *store;
+    uint32_t number;
+    void (*changed)(void *arg);
+    void *arg;
+};
+
+struct em_source_kind {
+    enum em_source_type type;
+    /* conf is only good for the call. A source that fails at what may mend itself (a server that is away, a port that is taken) starts
+     * nevertheless, says so in its row and tries again; an error is for what cannot. */
+    int (*start)(const struct em_source_env *env, const struct em_source_conf *conf, void **source,
+                 struct em_why *why);
+    void (*stop)(void *source); /* NULL is fine */
+    /* Fills location, state, error, files and lag_bytes; the counters come from the store. */
+    void (*row)(const void *source, struct em_source_row *row);
+    /* Why it has stopped until the database can be written again; "": it goes on. */
+    const char *(*failure)(const void *source);
+};
+
+/* NULL: this build has no sources of that type. */
+const struct em_source_kind *em_source_kind(enum em_source_type type);
+
+#endif
