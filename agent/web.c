@@ -341,7 +341,7 @@ static void send_page(struct em_web *w, struct evhttp_request *req, struct em_we
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
     struct evbuffer *body = head ? NULL : evbuffer_new();
-    char length[24];
+    char length[24], disposition[64];
 
     snprintf(length, sizeof length, "%zu", page_size(page));
     evhttp_add_header(headers, "Content-Type", page->type);
@@ -352,6 +352,12 @@ static void send_page(struct em_web *w, struct evhttp_request *req, struct em_we
         add_file_headers(headers, page);
     else
         evhttp_add_header(headers, "Cache-Control", "no-store");
+    if (page->download && page->status == 200) {
+        snprintf(disposition, sizeof disposition, "attachment; filename=\"%s\"", page->download);
+        evhttp_add_header(headers, "Content-Disposition", disposition);
+    }
+    if (*page->next)
+        evhttp_add_header(headers, "X-Next-Cursor", page->next);
     if (body)
         add_body(w, body, page);
     evhttp_send_reply(req, page->status, phrase(page->status), body);

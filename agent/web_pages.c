@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "agent/process.h"
+#include "agent/web_failures.h"
 #include "agent/web_history.h"
 #include "base/esc.h"
 #include "base/opt.h"
 #include "expo/expo.h"
 
-enum { FAILURES_DEFAULT = 100, VALUE_MAX = 64 };
+enum { VALUE_MAX = 64 };
 
 #define JSON EM_WEB_JSON
 
@@ -102,61 +103,6 @@ struct listing {
     bool first;
 };
 
-static bool list_one(void *arg, const struct em_failure_row *row)
-{
-    struct listing *l = arg;
-
-    if (!l->first)
-        buf_u8(l->to, ',');
-    l->first = false;
-    em_expo_failure(row, l->to);
-    if (!l->to->full && l->to->n > 0)
-        l->to->n--; /* its newline */
-    return !l->to->full;
-}
-
-/* since: Unix seconds, or a time with a unit, which is that long ago. */
-static bool read_since(const char *value, int64_t now_us, int64_t *since_us)
-{
-    uint64_t seconds;
-    int64_t ago;
-
-    if (em_read_uint(value, 0, INT64_MAX / (uint64_t)EM_US_PER_S, &seconds))
-        *since_us = (int64_t)seconds * EM_US_PER_S;
-    else if (em_read_duration(value, &ago))
-        *since_us = now_us - ago;
-    else
-        return false;
-    return true;
-}
-
-static void failures(const struct em_web_source *source, const struct em_web_request *request,
-                     struct em_web_page *page)
-{
-    struct listing l = { &page->body, true };
-    uint64_t limit = FAILURES_DEFAULT;
-    int64_t since_us = 0;
-    char value[VALUE_MAX];
-    struct em_why why;
-
-    if (parameter(request->query, "limit", value) && !em_read_uint(value, 1, EM_WEB_FAILURES_MAX, &limit)) {
-        em_web_refuse(page, 400, "limit is not a whole number from 1 to 1000");
-        return;
-    }
-    if (parameter(request->query, "since", value) &&
-        !read_since(value, source->snapshot(source->arg)->wall_us, &since_us)) {
-        em_web_refuse(page, 400, "since is neither Unix seconds nor a time ago such as 15m, 24h or 7d");
-        return;
-    }
-    page->type = JSON;
-    buf_text(&page->body, "{\"schema_version\":1,\"failures\":[");
-    if (em_store_failures(source->store(source->arg), since_us, since_us > 0 ? INT64_MAX : 0, (size_t)limit,
-                          list_one, &l, &why) < 0)
-        em_web_refuse(page, 500, why.text);
-    else
-        buf_text(&page->body, "]}\n");
-}
-
 static bool list_past(void *arg, const struct em_finding_row *row, int64_t ended_us)
 {
     struct listing *l = arg;
@@ -221,8 +167,12 @@ static const struct {
     const char *path;
     void (*write)(const struct em_web_source *, const struct em_web_request *, struct em_web_page *);
 } pages[] = {
-    { "/metrics", metrics },          { "/api/v1/status", status },          { "/api/v1/failures", failures },
-    { "/api/v1/findings", findings }, { "/api/v1/history", em_web_history }, { "/api/v1/events", events },
+    { "/metrics", metrics },
+    { "/api/v1/status", status },
+    { "/api/v1/failures", em_web_failures },
+    { "/api/v1/findings", findings },
+    { "/api/v1/history", em_web_history },
+    { "/api/v1/events", events },
     { "/healthz", health },
 };
 enum { PAGES = sizeof pages / sizeof *pages };

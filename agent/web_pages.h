@@ -8,6 +8,8 @@
 #include "agent/web_files.h"
 #include "base/buf.h"
 
+enum { EM_WEB_CURSOR_MAX = 48 };
+
 struct em_web_request {
     const char *path;                            /* decoded; "/metrics" */
     const char *query;                           /* behind the question mark, not decoded; NULL: none */
@@ -18,6 +20,8 @@ struct em_web_request {
 struct em_web_page {
     int status;
     const char *type;               /* media type */
+    const char *download;           /* name under which browsers keep it; NULL: they show it */
+    char next[EM_WEB_CURSOR_MAX];   /* of a form that has no place for it: cursor of the next page, or "" */
     struct buf body;                /* the caller gives it and frees it */
     const struct em_web_file *file; /* it is sent instead of body; NULL: none */
     bool gzip;                      /* the file's gzip form */

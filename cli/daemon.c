@@ -53,9 +53,11 @@ static int open_socket(const char *path, struct em_why *why)
     return EM_ERR_SYSTEM;
 }
 
+enum { REQUEST_MAX = 4096 };
+
 static bool send_request(int fd, const char *path)
 {
-    char text[512];
+    char text[REQUEST_MAX];
     struct buf b = buf_over(text, sizeof text);
     size_t at = 0;
 

@@ -241,7 +241,8 @@ function showEdges(s) {
 
 // --- calls ---
 
-let calls = [], callsOf = null, callsShown = SHOWN_CALLS, callsSerial = "", callsAsked = 0;
+// What is shown is what the daemon finds for the form; of a finding with Call-IDs only, those calls.
+let calls = [], callsNext = null, callsOf = null, callsSerial = "", callsAsked = 0, callsTurn = 0, callsTimer = 0;
 
 function bitsOf(value) {
   if (!value) return [];
@@ -249,10 +250,14 @@ function bitsOf(value) {
   return state.ice_warning_bits.filter((b) => sum & BigInt(b.value));
 }
 
-function filteredCalls() {
-  const text = byId("call-text").value.trim().toLowerCase(), code = byId("call-code").value, media = byId("call-media").value, ice = byId("call-ice").value;
-  return calls.filter((c) => (!callsOf || callsOf.ids.has(c.call_id)) && (!code || String(c.code) === code) && (!media || c.media === media) &&
-    (!ice || (c.ice_warnings && BigInt(c.ice_warnings) & BigInt(ice))) && (!text || JSON.stringify(Object.values(c)).toLowerCase().includes(text)));
+// The form as parameters of /api/v1/failures, those without a value left out.
+function callsQuery() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(byId("calls-form"))) {
+    const seconds = name === "since" || name === "until" ? Date.parse(`${value}Z`) / 1000 : 0;
+    if (value.trim() && !Number.isNaN(seconds)) query.set(name, seconds || value.trim());
+  }
+  return query;
 }
 
 function callRow(c) {
@@ -263,16 +268,20 @@ function callRow(c) {
 }
 
 function showCalls() {
-  const some = filteredCalls();
+  const query = callsQuery();
   byId("calls-of").hidden = !callsOf;
-  part("calls-of", callsOf && callsOf.text, () => (callsOf ? [`Only calls of the finding “${callsOf.text}” `, el("button", { type: "button", "data-key": "all calls", onclick: () => { callsOf = null; showCalls(); } }, "Show all calls")] : []));
-  byId("calls-summary").textContent = calls.length ? `${plural(some.length, "call")} of the newest ${number(calls.length)}` : "No failed call was read.";
-  part("calls-rows", some.slice(0, callsShown), () => some.slice(0, callsShown).map(callRow));
-  byId("calls-more").hidden = some.length <= callsShown;
-  const input = [calls.map((c) => c.code), state.ice_warning_bits.length];
-  part("call-code", input, () => options([...new Set(calls.map((c) => String(c.code)))].sort((a, b) => a - b), "call-code"));
-  part("call-media", calls.map((c) => c.media), () => options([...new Set(calls.map((c) => c.media))].sort(), "call-media"));
+  part("calls-of", callsOf && callsOf.text, () => (callsOf ? [`Only calls of the finding “${callsOf.text}” `, el("button", { type: "button", "data-key": "all calls", onclick: () => { byId("calls-form").reset(); lookForCalls(null); } }, "Show all calls")] : []));
+  byId("calls-summary").textContent = callsProblem || (calls.length ? `${plural(calls.length, "failure")} shown, newest first${callsNext ? "; there are more" : ""}.` : String(query) || callsOf ? "No failed call fits." : "No failed call was read.");
+  part("calls-rows", calls, () => calls.map(callRow));
+  byId("calls-more").hidden = !callsNext;
+  for (const [id, more] of [["calls-csv", ["format", "csv"]], ["calls-json", ["download", "1"]]])
+    byId(id).href = `/api/v1/failures?${new URLSearchParams([more, ["limit", CALLS_MAX], ...query])}`;
+  const codes = state.diagnostic_codes.filter((c) => c.calls && c.code_class !== "information").map((c) => String(c.number)), media = state.media_kinds.map((m) => m.name);
+  part("call-code", codes, () => options(codes, "call-code"));
+  part("call-media", media, () => options(media, "call-media"));
   part("call-ice", state.ice_warning_bits.map((b) => b.value), () => [el("option", { value: "" }, "all"), ...state.ice_warning_bits.map((b) => el("option", { value: b.value }, `${b.value} ${b.name}`))]);
+  const peers = state.peers.map((p) => p.name).filter(Boolean);
+  part("call-peers", peers, () => peers.map((p) => el("option", { value: p })));
 }
 
 function options(values, id) {
@@ -280,45 +289,84 @@ function options(values, id) {
   return [el("option", { value: "" }, "all"), ...values.map((v) => el("option", { value: v, selected: v === now }, v))];
 }
 
-function showCallsOf(finding, ids) {
-  callsOf = { text: finding.text, ids: new Set(ids) };
-  byId("calls-form").reset();
+let callsProblem = "";
+
+// The failures of one query from a cursor on, at least `least` if there are so many: the daemon spends little time on one answer.
+async function fetchCalls(query, cursor, least) {
+  const rows = [];
+  let next = cursor;
+  do {
+    const page = new URLSearchParams([["limit", Math.min(CALLS_MAX, Math.max(least - rows.length, 1))], ...query]);
+    if (next) page.set("cursor", next);
+    const answer = await fetch(`/api/v1/failures?${page}`), found = await answer.json();
+    if (!answer.ok) throw new Error(found.error);
+    rows.push(...found.failures);
+    next = found.next;
+  } while (next && rows.length < least);
+  return [rows, next];
+}
+
+// Of several questions only the newest is answered.
+async function loadCalls(more) {
+  const turn = ++callsTurn, serial = `${state.reports} ${state.calls}`;
+  byId("calls-rows").setAttribute("aria-busy", "true");
+  callsAsked = Date.now();
+  let rows = [], next = null, problem = "";
+  try {
+    if (callsOf && callsOf.ids) for (const id of callsOf.ids) rows.push(...(await fetchCalls([["call_id", id]], null, CALLS_MAX))[0]);
+    else [rows, next] = await fetchCalls(callsQuery(), more ? callsNext : null, more ? 4 * SHOWN_CALLS : Math.min(CALLS_MAX, Math.max(SHOWN_CALLS, calls.length)));
+  } catch (error) {
+    problem = `The failed calls cannot be shown: ${error.message}`;
+  }
+  if (turn !== callsTurn) return;
+  callsProblem = problem;
+  if (!problem) {
+    calls = more ? [...calls, ...rows] : rows;
+    callsNext = next;
+    callsSerial = serial;
+  }
   showCalls();
+  byId("calls-rows").setAttribute("aria-busy", "false");
+}
+
+// What is looked for has changed; of: the finding whose calls are looked for.
+function lookForCalls(of) {
+  callsOf = of;
+  calls = [];
+  callsNext = null;
+  byId("calls-rows").setAttribute("aria-busy", "true");
+  showCalls();
+  clearTimeout(callsTimer);
+  callsTimer = setTimeout(loadCalls, of ? 0 : 250, false);
+}
+
+// What the calls of a finding have in common; those of other kinds are known by the Call-IDs of its evidence.
+const CALLS_OF_KIND = {
+  "partner-only": (f) => ({ peer: f.path }), "media-only": (f) => ({ media: f.path }), "application-inspection": () => ({ code: 23 }),
+  "ports-exhausted": () => ({ ice: "0x200000" }), "credentials-rejected": () => ({ ice: "0x4000" }), "tls-inspection": () => ({ ice: "0x800000" }),
+};
+
+function fillForm(values) {
+  byId("calls-form").reset();
+  for (const [name, value] of Object.entries(values)) {
+    const field = byId("calls-form").elements[name];
+    if (field.tagName === "SELECT" && ![...field.options].some((o) => o.value === String(value))) field.append(el("option", { value }, String(value)));
+    field.value = value;
+  }
+}
+
+function showCallsOf(finding, ids) {
+  const common = CALLS_OF_KIND[finding.kind], hour = 3600000;
+  fillForm(common ? { ...common(finding), since: new Date(Date.parse(finding.since) - hour).toISOString().slice(0, 19) } : {});
+  lookForCalls({ text: finding.text, ids: common ? null : ids });
   byId("calls").scrollIntoView();
   byId("calls-of").querySelector("button").focus({ preventScroll: true });
 }
 
-// The whole list is asked for when the counters say that there is more, not oftener than every few seconds.
+// The list is asked for again when the counters say that there is more, not oftener than every few seconds.
 async function askCalls() {
-  const serial = `${state.reports} ${state.calls}`;
-  if (serial === callsSerial || Date.now() - callsAsked < CALLS_MS) return;
-  callsAsked = Date.now();
-  const answer = await fetch(`/api/v1/failures?limit=${CALLS_MAX}`);
-  if (!answer.ok) return;
-  calls = (await answer.json()).failures;
-  callsSerial = serial;
-  showCalls();
-}
-
-// A cell that a spreadsheet would take for a formula begins with an apostrophe.
-function csvCell(value) {
-  let text = value == null ? "" : String(value);
-  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
-}
-
-function csvOf(rows) {
-  const names = ["time", "call_id", "cseq", "code", "reason", "side", "media", "ice_warnings", "local_relay", "remote_relay", "from", "to", "source", "file", "offset"];
-  return [names.join(","), ...rows.map((r) => names.map((n) => csvCell(r[n])).join(","))].join("\r\n") + "\r\n";
-}
-
-function download(name, type, text) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  const link = el("a", { href: url, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+  if (`${state.reports} ${state.calls}` === callsSerial || Date.now() - callsAsked < CALLS_MS) return;
+  await loadCalls(false);
 }
 
 // --- peers ---
@@ -345,12 +393,10 @@ function showPeers(s) {
 }
 
 function showCallsWith(name) {
-  callsOf = null;
-  byId("calls-form").reset();
-  byId("call-text").value = name;
-  showCalls();
+  fillForm({ peer: name });
+  lookForCalls(null);
   byId("calls").scrollIntoView();
-  byId("call-text").focus({ preventScroll: true });
+  byId("call-peer").focus({ preventScroll: true });
 }
 
 // --- ports ---
@@ -508,11 +554,9 @@ document.addEventListener("visibilitychange", () => {
 
 byId("edge-filter").addEventListener("input", () => state && showEdges(state));
 byId("edges-more").addEventListener("click", () => { allEdges = true; showEdges(state); });
-byId("calls-form").addEventListener("input", () => { callsShown = SHOWN_CALLS; if (state) showCalls(); });
+byId("calls-form").addEventListener("input", () => state && lookForCalls(null));
 byId("calls-form").addEventListener("submit", (event) => event.preventDefault());
-byId("calls-more").addEventListener("click", () => { callsShown += 4 * SHOWN_CALLS; showCalls(); });
-byId("calls-csv").addEventListener("click", () => download("failed-calls.csv", "text/csv", csvOf(filteredCalls())));
-byId("calls-json").addEventListener("click", () => download("failed-calls.json", "application/json", JSON.stringify(filteredCalls(), null, 1) + "\n"));
+byId("calls-more").addEventListener("click", () => loadCalls(true));
 byId("peers-kind").addEventListener("change", () => state && showPeers(state));
 byId("port-range").addEventListener("change", () => state && showPorts(state));
 byId("ice-value").addEventListener("input", () => state && showMeaning());

@@ -37,7 +37,7 @@ _edgemedia() {
         files='--socket'
         ;;
     failures)
-        options='--json --limit= --socket= --help --version'
+        options='--all --call-id= --code= --csv --ice= --json --limit= --media= --peer= --since= --socket= --text= --until= --help --version'
         files='--socket'
         ;;
     findings)

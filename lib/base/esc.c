@@ -116,6 +116,27 @@ void esc_html(struct buf *b, struct slice s)
     escape(b, &rules, s);
 }
 
+static bool is_formula(struct slice s)
+{
+    static const struct slice signs[] = { { "=", 1 },  { "+", 1 },  { "-", 1 },  { "@", 1 },
+                                          { "＝", 3 }, { "＋", 3 }, { "－", 3 }, { "＠", 3 } };
+
+    slice_skip_blanks(&s);
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (slice_starts(s, signs[i]))
+            return true;
+    return false;
+}
+
+void esc_csv(struct buf *b, struct slice s)
+{
+    static const struct rules rules = { NULL, { { '"', "\"\"" } } };
+
+    buf_text(b, is_formula(s) ? "\"'" : "\"");
+    escape(b, &rules, s);
+    buf_u8(b, '"');
+}
+
 void esc_plugin(struct buf *b, struct slice s)
 {
     static const struct rules rules = { "\\x", { { '\\', "\\\\" }, { '|', "!" } } };

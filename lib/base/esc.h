@@ -23,6 +23,10 @@ void esc_label(struct buf *b, struct slice s);
 /* HTML text and attribute content: & < > " ' as entities, controls as U+FFFD. */
 void esc_html(struct buf *b, struct slice s);
 
+/* A whole cell of RFC 4180, in quotes: quotes are doubled, controls become U+FFFD. What a spreadsheet would take for a formula gets an
+ * apostrophe in front: it begins with = + - @ or one of their full-width forms, blanks before it left out. */
+void esc_csv(struct buf *b, struct slice s);
+
 /* Plugin text (Nagios, Icinga): as esc_line, and '|' becomes '!' because a '|' starts perfdata. */
 void esc_plugin(struct buf *b, struct slice s);
 

@@ -43,8 +43,7 @@ static bool is_letter(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Labels of letters, digits, hyphens and underscores; nothing empty but behind the last dot, which goes. */
-static bool host_name(struct slice s, char domain[EM_TEXT_MAX])
+bool em_peer_host_name(struct slice s, char domain[EM_TEXT_MAX])
 {
     size_t n = 0, label = 0;
 
@@ -91,7 +90,7 @@ bool em_peer_domain(struct slice header, char domain[EM_TEXT_MAX])
     if (em_peer_relay(host, address))
         return slice_copy(slice_of(address), domain, EM_TEXT_MAX);
     uri = host;
-    return host_name(slice_until(&uri, ':', &port) ? port : host, domain);
+    return em_peer_host_name(slice_until(&uri, ':', &port) ? port : host, domain);
 }
 
 bool em_report_relay(const struct em_report *r, char address[EM_ADDRESS_MAX])

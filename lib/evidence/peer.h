@@ -17,8 +17,12 @@ struct slice em_peer_host(struct slice endpoint);
  * is none, or the unspecified one, which stands for no relay. */
 bool em_peer_relay(struct slice endpoint, char address[EM_ADDRESS_MAX]);
 
+/* Labels of letters, digits, hyphens and underscores -> in lower case, without a trailing dot. False: it is something else, or longer than
+ * 253 bytes (RFC 1035 section 2.3.4). An IPv4 address is such a name, too. */
+bool em_peer_host_name(struct slice name, char domain[EM_TEXT_MAX]);
+
 /* The host of the URI in a From or To header, in lower case, without a trailing dot: RFC 3261 section 20.20, what strangers make of it,
- * or the bare URI. False: it has no user, is no host name or address, or is longer than 253 bytes (RFC 1035 section 2.3.4). */
+ * or the bare URI. False: it has no user, or is no host name or address. */
 bool em_peer_domain(struct slice header, char domain[EM_TEXT_MAX]);
 
 /* Of a report, of the first of its media that names one. False: it names none, and the text is "". */

@@ -36,6 +36,10 @@ void em_expo_scan(const struct em_scan_result *r, struct buf *to);
 /* One failure as one JSON object in one line (scan --failures, failures --json). */
 void em_expo_failure(const struct em_failure_row *row, struct buf *to);
 
+/* The same as CSV (RFC 4180): the line of names, then a line for each. No cell is a formula (esc_csv). */
+void em_expo_failure_csv_head(struct buf *to);
+void em_expo_failure_csv(const struct em_failure_row *row, struct buf *to);
+
 /* One result of a probe as one JSON object in one line. */
 void em_expo_probe(const struct em_probe_uri *uri, const struct em_probe_result *r, struct buf *to);
 

@@ -89,6 +89,26 @@ int em_store_call_find(struct em_store *s, struct slice call_id, struct em_store
     return 0;
 }
 
+int em_store_call_look(struct em_store *s, struct slice call_id, int64_t *id, struct em_why *why)
+{
+    struct em_store_call c;
+    struct wanted wanted = { s, &c };
+    sqlite3_stmt *st = s->db.stmt[EM_SQL_OLDER_CALL];
+    int rc;
+
+    c.n = call_key(call_id, c.call_id);
+    rc = em_keys_find(s, em_keys_hash(&s->keys, c.call_id, c.n), is_call, &wanted, why);
+    if (rc != 0 || !s->older) {
+        *id = rc == 1 ? c.id : 0;
+        return rc;
+    }
+    (void)sqlite3_bind_blob(st, 1, c.call_id, (int)c.n, SQLITE_STATIC);
+    if ((rc = em_db_step(&s->db, EM_SQL_OLDER_CALL, why)) == 1)
+        *id = sqlite3_column_int64(st, 0);
+    em_db_reset(&s->db, EM_SQL_OLDER_CALL);
+    return rc;
+}
+
 int em_store_call_there(struct em_store *s, int64_t call, struct em_why *why)
 {
     int rc;

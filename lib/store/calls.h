@@ -33,6 +33,10 @@ struct em_store_call {
 int em_store_call_find(struct em_store *s, struct slice call_id, struct em_store_call *c,
                        struct em_why *why) EM_MUST_CHECK;
 
+/* The call of that Call-ID; only looks. 1: *id; 0: there is none. */
+int em_store_call_look(struct em_store *s, struct slice call_id, int64_t *id,
+                       struct em_why *why) EM_MUST_CHECK;
+
 /* Is the report's key new to the call? 1 yes, and it is noted; 0 no. */
 int em_store_call_report(struct em_store *s, struct em_store_call *c, uint64_t key,
                          struct em_why *why) EM_MUST_CHECK;

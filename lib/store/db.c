@@ -127,6 +127,11 @@ _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each ve
     "SELECT " RELAY("remote") ", " TEXT("sip_from") ", " TEXT("sip_to") ", f.side FROM failure f"
 _Static_assert(EM_CODE_INFORMATION == 3, "as the statements have it");
 
+/* What a filter of failures needs of most rows, as find.c reads them. */
+#define LOOKS "SELECT id, at_us, code, media, ice IS NOT NULL, ice FROM failure"
+#define OLDER_LOOKS                                                                                          \
+    " UNION ALL SELECT id, at_us, code, media, ice_known = 1, ice FROM old_failure WHERE class <> 3"
+
 static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_BEGIN] = "BEGIN IMMEDIATE",
     [EM_SQL_COMMIT] = "COMMIT",
@@ -163,6 +168,17 @@ static const char *const statements[EM_SQL_COUNT] = {
         FAILURES " WHERE f.at_us >= ?1 AND f.at_us < ?2" OLDER_FAILURES
                  " AND f.at_us >= ?1 AND f.at_us < ?2 ORDER BY at_us DESC, id DESC LIMIT ?3",
     [EM_SQL_FAILURES_LAST] = FAILURES OLDER_FAILURES " ORDER BY id DESC LIMIT ?1",
+    [EM_SQL_FAILURE_GET] = FAILURES " WHERE f.id = ?1" OLDER_FAILURES " AND f.id = ?1",
+    [EM_SQL_FAILURES_BEFORE] =
+        LOOKS " WHERE at_us >= ?1 AND at_us < ?2" OLDER_LOOKS " AND at_us >= ?1 AND at_us < ?2"
+              " ORDER BY at_us DESC, id DESC",
+    [EM_SQL_FAILURES_TIED] =
+        LOOKS " WHERE at_us = ?1 AND id < ?2" OLDER_LOOKS " AND at_us = ?1 AND id < ?2 ORDER BY id DESC",
+    [EM_SQL_FAILURES_OF_CALL] =
+        "SELECT * FROM (" LOOKS " WHERE id = ?5 AND call IS NULL UNION ALL " LOOKS
+        " WHERE id IN (SELECT failure FROM code WHERE call = ?5 LIMIT 10000)" OLDER_LOOKS
+        " AND call = ?5) WHERE at_us >= ?1 AND at_us < ?2 AND (at_us < ?3 OR (at_us = ?3 AND id < ?4))"
+        " ORDER BY at_us DESC, id DESC",
     [EM_SQL_COUNTERS] = "SELECT name, id, value FROM counter",
     [EM_SQL_COUNTER_SET] = "INSERT INTO counter(id, value, name) VALUES(?1, ?2, ?3)"
                            " ON CONFLICT(name, id) DO UPDATE SET value = excluded.value",

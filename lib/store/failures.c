@@ -150,6 +150,19 @@ int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, si
     return walk(s, EM_SQL_FAILURES_TIME, each, arg, why);
 }
 
+static bool take(void *arg, const struct em_failure_row *row)
+{
+    *(struct em_failure_row *)arg = *row;
+    return false;
+}
+
+int em_store_failure_get(struct em_store *s, int64_t id, struct em_failure_row *row, struct em_why *why)
+{
+    row->failure = 0;
+    em_db_bind(&s->db, EM_SQL_FAILURE_GET, EM_DB_INTS(id));
+    return walk(s, EM_SQL_FAILURE_GET, take, row, why);
+}
+
 /* The query gives the newest first; the ring wants the oldest first. */
 static bool keep(void *arg, const struct em_failure_row *row)
 {

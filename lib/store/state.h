@@ -104,6 +104,9 @@ void em_store_windows(const struct em_store_numbers *n, int64_t now_us, struct e
 int em_store_recent_load(struct em_store *s, struct em_why *why) EM_MUST_CHECK;
 void em_store_ring_add(struct em_store_ring *r, const struct em_failure_row *row);
 void em_store_ring_move(struct em_store_ring *to, struct em_store_ring *from);
+/* The failure of this id; row->failure is 0 when there is none. */
+int em_store_failure_get(struct em_store *s, int64_t id, struct em_failure_row *row,
+                         struct em_why *why) EM_MUST_CHECK;
 uint32_t em_store_failure_index(int64_t id);
 int em_store_failure_write(struct em_store *s, int64_t id, int64_t call, int64_t at_us, uint32_t source,
                            const struct em_failure_row *f, struct em_why *why) EM_MUST_CHECK;

@@ -135,4 +135,29 @@ int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, si
                       bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
                       struct em_why *why) EM_MUST_CHECK;
 
+/* What a person looks for among the failures. */
+struct em_failure_filter {
+    int64_t since_us, until_us; /* as above, but 0 stands for no limit by itself */
+    bool code_known;
+    uint32_t code;
+    uint32_t ice;              /* all of these bits; 0: any */
+    uint32_t media;            /* 0: any */
+    char peer[EM_TEXT_MAX];    /* far relay or far domain, as em_peer_row names them; "": any */
+    char call_id[EM_TEXT_MAX]; /* exactly; "": any */
+    char text[EM_TEXT_MAX];    /* part of any text of the failure, ASCII letters of either case; "": any */
+};
+
+/* A place between two failures in the order of time: behind those that an answer had. It stays valid whatever comes and goes, so pages never
+ * have a failure twice. All 0: before the newest. */
+struct em_failure_cursor {
+    int64_t at_us, id;
+};
+
+/* Newest first, at most `most` of those that fit, from *cursor on, which moves. At most some ten milliseconds are spent, so an answer may have
+ * fewer, even none: *more says whether there may be others behind *cursor. */
+int em_store_failures_page(struct em_store *s, const struct em_failure_filter *filter,
+                           struct em_failure_cursor *cursor, size_t most,
+                           bool (*each)(void *arg, const struct em_failure_row *row), void *arg, bool *more,
+                           struct em_why *why) EM_MUST_CHECK;
+
 #endif

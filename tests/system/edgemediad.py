@@ -200,7 +200,7 @@ To: <sip:{to}>;tag=2
 Call-ID: {call}
 CSeq: 2 BYE
 Content-Length: 0
-ms-client-diagnostics: {code}; reason="A reason";CallerMediaDebug="application-sharing:ICEWarn={ice},LocalSite=10.0.0.1:1,\
+ms-client-diagnostics: {code}; reason="{reason}";CallerMediaDebug="application-sharing:ICEWarn={ice},LocalSite=10.0.0.1:1,\
 LocalMR=198.51.100.10:2,RemoteSite=10.0.0.2:3,RemoteMR={relay},LocalLocation=2,RemoteLocation=1,FederationType=0"
 Message-Body: -
 $$end_record
@@ -215,9 +215,9 @@ class Trace:
         self.path = path
         self.n = 0
 
-    def fail(self, call, code=23, ice="0x8000100", relay="203.0.113.7:4", to="b@example.com"):
+    def fail(self, call, code=23, ice="0x8000100", relay="203.0.113.7:4", to="b@example.com", reason="A reason"):
         self.n += 1
         now = time.gmtime()
-        text = RECORD.format(n=self.n, call=call, code=code, ice=ice, relay=relay, to=to, day=time.strftime("%m/%d/%Y", now), time=time.strftime("%H:%M:%S", now))
+        text = RECORD.format(n=self.n, call=call, code=code, ice=ice, relay=relay, to=to, reason=reason, day=time.strftime("%m/%d/%Y", now), time=time.strftime("%H:%M:%S", now))
         with open(self.path, "a", encoding="ascii", newline="") as f:
             f.write(text.replace("\n", "\r\n"))

@@ -3,8 +3,10 @@
 """edgemedia as a person or a script sees it: results on stdout, messages on stderr, exit status, JSON names, tables, bad input."""
 import base64
 import contextlib
+import csv
 import hashlib
 import html.parser
+import io
 import json
 import os
 import pty
@@ -564,6 +566,36 @@ def test_failures_shows_a_table():
         assert d.paths == ["/api/v1/failures?limit=5", "/api/v1/failures?limit=20"], d.paths
     with Daemon({"schema_version": 1, "failures": []}) as d:
         cli("failures", "--socket", d.path, want=0)
+
+
+def test_failures_asks_for_what_is_looked_for():
+    with Daemon({"schema_version": 1, "failures": []}) as d:
+        cli("failures", "--code", "23", "--ice", "0x100", "--media", "audio", "--peer", "a.example", "--call-id", "a/b?&c=%d \u00e9", "--text", "<x>", "--since",
+            "2026-11-23T14:00", "--until", "@1795500000", "--socket", d.path, want=0)
+        assert d.paths == ["/api/v1/failures?limit=20&since=1795442400&until=1795500000&code=23&ice=0x100&media=audio&peer=a.example"
+                           "&call_id=a%2Fb%3F%26c%3D%25d%20%C3%A9&text=%3Cx%3E"], d.paths
+    for wrong in (("--since", "soon"), ("--until", "x"), ("--code", "-1"), ("--json", "--csv"), ("--text", "t" * 5000), ("--code", "4294967295")):
+        assert cli("failures", *wrong, "--socket", "/nonexistent", want=2)[2], wrong
+
+
+def test_failures_follows_pages():
+    with Daemon(dict(FAILURES, next="17-4")) as d:  # of a daemon that never moves on, two
+        assert len(cli("failures", "--all", "--socket", d.path, want=1)[1].splitlines()) == 3
+        assert d.paths == ["/api/v1/failures?limit=1000", "/api/v1/failures?limit=1000&cursor=17-4"], d.paths
+    with Daemon(dict(FAILURES, next="17-4")) as d:
+        assert len(cli("failures", "-n", "2", "--json", "--socket", d.path, want=1)[1].splitlines()) == 2
+        assert d.paths == ["/api/v1/failures?limit=2", "/api/v1/failures?limit=1&cursor=17-4"], d.paths
+
+
+def test_failures_as_csv_have_no_formula_and_no_escape():
+    row = dict(FAILURES["failures"][0], call_id="=cmd|' /C calc'!A0", reason="\x1b[31m\"a\",\r\n<script>", source="@x", file="-1", to="+1", offset=7)
+    with Daemon({"failures": [row]}) as d:
+        out = cli("failures", "--csv", "--socket", d.path, want=1)[1]
+    assert "\x1b" not in out, out
+    head, cells = list(csv.reader(io.StringIO(out, newline="")))
+    got = dict(zip(head, cells))
+    assert got["call_id"] == "'=cmd|' /C calc'!A0" and got["source"] == "'@x" and got["file"] == "'-1" and got["to"] == "'+1" and got["offset"] == "7", got
+    assert got["reason"] == '\ufffd[31m"a",\ufffd\ufffd<script>' and got["ice_warnings"] == "0x8000100" and got["from"] == "", got
 
 
 def test_daemon_that_does_not_answer_is_exit_2():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """edgemediad as it is used: a growing trace, checks, both HTTP faces, reloads, restarts, wrong configurations and databases, hostile
 clients, what systemd is told, memory, and a stopped snmpd."""
+import csv
+import io
 import json
 import os
 import random
@@ -19,7 +21,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import tap  # noqa: E402
-from edgemediad import PROGRAM, Daemon, StunServer, Trace, free_port, sanitized, wait_for  # noqa: E402
+from edgemediad import BUILD, PROGRAM, Daemon, StunServer, Trace, free_port, sanitized, wait_for  # noqa: E402
 from private_snmpd import Snmpd, find_snmpd  # noqa: E402
 from whole import measure, worst_of_runs  # noqa: E402
 
@@ -407,6 +409,58 @@ def test_background():
         assert done.returncode == 2 and "cannot start" in done.stderr, done
 
 
+HOSTILE = ["<script>alert(1)</script>", "=HYPERLINK(\"http://evil.example\")", "+1,2", "@SUM(A1)", "-2+3\\n\"", "＝1"]
+
+
+def found(daemon, query):
+    """All pages of a query, two failures in each."""
+    rows, cursor = [], None
+    while True:
+        page = json.loads(daemon.get(f"/api/v1/failures?limit=2&{query}" + (f"&cursor={cursor}" if cursor else ""))[2])
+        assert len(page["failures"]) <= 2, page
+        rows += page["failures"]
+        cursor = page["next"]
+        if not cursor:
+            return rows
+
+
+def test_failures_are_found_page_by_page():
+    with directory() as d:
+        trace = Trace(f"{d}/a.log")
+        with Daemon(d, source(f"{d}/*.log")) as daemon:
+            for i, name in enumerate(HOSTILE):
+                if name.isascii():
+                    trace.fail(f"{i}{name}".replace('"', "'"), reason=name.replace('"', "'"), relay=f"198.51.100.{i % 2 + 1}:4", to=f"b@p{i % 3}.example")
+            trace.fail("other", code=24, ice="0x200")
+            daemon.start()
+            wait_for("the calls", lambda: daemon.status()["calls"] == 6)
+            every = found(daemon, "")
+            assert [r["call_id"] for r in every][:1] == ["other"] and len(every) == 6, every
+            for query, want in (("code=24", 1), ("code=23", 5), ("ice=0x200", 1), ("ice=0x8000100", 5), ("media=audio", 0), ("media=application-sharing", 6),
+                                ("peer=198.51.100.1", 3), ("peer=P1.example", 2), ("call_id=other", 1), ("text=EVIL", 1), ("text=%3cscript", 1), ("since=1h", 6),
+                                ("until=1h", 0), ("code=23&peer=198.51.100.1&text=sum", 0)):
+                assert len(found(daemon, query)) == want, (query, want)
+            code, headers, text = daemon.get("/api/v1/failures?format=csv&limit=1000", "web")
+            assert code == 200 and headers["Content-Type"] == "text/csv; charset=utf-8; header=present", headers
+            assert headers["Content-Disposition"] == 'attachment; filename="failed-calls.csv"' and "X-Next-Cursor" not in headers, headers
+            assert text.replace(b"\r\n", b"").count(b"\n") == 0 and text.endswith(b"\r\n"), text
+            table = list(csv.DictReader(io.StringIO(text.decode(), newline="")))
+            assert [r["call_id"] for r in table] == [r["call_id"] for r in every], table
+            assert sorted(table[0]) == sorted(set().union(*every) - {"schema_version"}), table[0]
+            for cell in (cell for row in table for cell in row.values()):
+                assert not cell.strip().startswith(("=", "+", "-", "@")), cell
+            assert {r["reason"] for r in table} >= {"'=HYPERLINK('http://evil.example')", "'+1,2", "'@SUM(A1)", "<script>alert(1)</script>"}, table
+            first = daemon.get("/api/v1/failures?format=csv&limit=2")
+            rest = daemon.get(f"/api/v1/failures?format=csv&limit=1000&cursor={first[1]['X-Next-Cursor']}")
+            assert first[2] + rest[2].split(b"\r\n", 1)[1] == text, (first, rest)
+            assert daemon.get("/api/v1/failures?download=1", "web")[1]["Content-Disposition"] == 'attachment; filename="failed-calls.json"'
+            done = subprocess.run([f"{BUILD}/edgemedia", "failures", "--all", "--csv", "--socket", daemon.control], capture_output=True, timeout=30, check=False)
+            assert done.returncode == 1 and done.stdout == text, (done, text)
+            done = subprocess.run([f"{BUILD}/edgemedia", "failures", "--peer", "198.51.100.1", "--since", "2h", "--code", "23", "--socket", daemon.control],
+                                  capture_output=True, text=True, timeout=30, check=False)
+            assert done.returncode == 1 and done.stdout.count("198.51.100.1:4") == 3 and len(done.stdout.splitlines()) == 4, done
+
+
 def test_http_rules():
     with directory() as d, Daemon(d) as daemon:
         daemon.start()
@@ -414,6 +468,11 @@ def test_http_rules():
             for path, code in (("/", 200), ("/metrics", 200), ("/healthz", 200), ("/api/v1/status", 200), ("/api/v1/failures", 200),
                                ("/nothing", 404), ("/metrics/", 404), ("/../etc/passwd", 404), ("/%2e%2e/x", 404),
                                ("/api/v1/failures?limit=1000", 200), ("/api/v1/failures?limit=1001", 400), ("/api/v1/failures?limit=0", 400), ("/api/v1/failures?since=x", 400),
+                               *((f"/api/v1/failures?{wrong}", 400) for wrong in (
+                                   "until=-1", "code=x", "code=4294967296", "ice=256", "ice=0xg", "media=sound", "limit=1e3", "cursor=1", "cursor=1-0", "cursor=1-2x",
+                                   "cursor=-1-2", "format=xml", "download=2", "peer=" + "p" * 256, "call_id=" + "c" * 256, "text=" + "t" * 256)),
+                               ("/api/v1/failures?code=&ice=&media=&peer=&call_id=&text=&since=&until=&cursor=&format=", 200),
+                               ("/api/v1/failures?cursor=9223372036854775807-9223372036854775807&peer=%00&call_id=%ff&text=%3Cscript%3E", 200),
                                ("/api/v1/history", 200), ("/api/v1/history?range=2h", 400), ("/api/v1/history?series=x", 400),
                                ("/api/v1/history?series=rtt_us", 400), ("/api/v1/history?series=rtt_us&edge=nobody", 200),
                                ("/api/v1/history?series=" + "media," * 400, 400)):

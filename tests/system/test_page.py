@@ -53,7 +53,7 @@ def scene(directory, snmpd, good, dead):
         body += f'edge "{name}" {{ check "stun" {{ uri = "stun:127.0.0.1:{port}" interval = 1 timeout = 0.3 }} }}\n'
     daemon = Daemon(directory, body, agentx_address=snmpd.agentx).start()
     for i in range(CALLS):
-        trace.fail(f"call-{i}-{HOSTILE[i % len(HOSTILE)]}", CODES[i % len(CODES)], ICE[i % len(ICE)], *FAR[i % len(FAR)])
+        trace.fail(f"call-{i}-{HOSTILE[i % len(HOSTILE)]}", CODES[i % len(CODES)], ICE[i % len(ICE)], *FAR[i % len(FAR)], reason=HOSTILE[(i + 1) % 3])
     wait_for("the calls", lambda: daemon.status()["code_23"] + daemon.status()["codes"].get("22", 0) == CALLS)
     wait_for("a finding", lambda: {f["kind"] for f in daemon.status()["findings"]} >= {"edge-unreachable"})
     return daemon
@@ -77,12 +77,14 @@ def judge_numbers(used, status, snmp):
 
 def judge_calls(used, failures):
     assert [row[8] for row in used["rows"]] == [f["call_id"] for f in failures], used["rows"]
-    assert used["json"] == failures, "the JSON that is downloaded is not that of the daemon"
+    assert used["json"]["failures"] == failures and used["json"]["next"] is None, "the JSON that is downloaded is not that of the daemon"
     rows = list(csv.DictReader(io.StringIO(used["csv"], newline="")))
     assert [row["call_id"].lstrip("'") for row in rows] == [f["call_id"] for f in failures], rows
     assert not any(cell[:1] in ("=", "+", "-", "@") for row in rows for cell in row.values()), "a cell that is a formula"
     assert used["of_code_22"] == CALLS // 3 and used["of_text"] == 1 and used["of_all_again"] == CALLS, used
     assert used["of_flag_100"] == sum(bool(int(f["ice_warnings"], 16) & 0x100) for f in failures), used["of_flag_100"]
+    assert used["of_call"] == 1 and used["of_future"] == [0, "No failed call fits."], (used["of_call"], used["of_future"])
+    assert used["form_of_finding"] == "application-sharing", used["form_of_finding"]
     assert 0 < used["of_finding"] <= CALLS and used["focus"] == "Show all calls", (used["of_finding"], used["focus"])
 
 
@@ -93,7 +95,8 @@ def judge_peers(used, status):
     for kind, rows in want.items():
         assert [(row[0], plain(row[2])) for row in used[f"{kind}s"]] == rows, used[f"{kind}s"]
     assert used["only"].endswith("in the last hour only fabrikam.example."), used["only"]
-    assert used["of_peer"] == CALLS // 3, used["of_peer"]
+    assert used["of_peer"] == CALLS // 3 and used["peer"] == used["link"] == "203.0.113.7", (used["of_peer"], used["peer"], used["link"])
+    assert {row["remote_relay"] for row in csv.DictReader(io.StringIO(used["csv_of_peer"], newline=""))} == {"203.0.113.7:4"}, used["csv_of_peer"]
     assert any("203.0.113.7" in s and "203.0.113.8" in s for s in used["sums"]), used["sums"]
 
 

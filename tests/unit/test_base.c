@@ -171,6 +171,12 @@ START_TEST(escaping)
         { esc_json, "\"\\\n\x01", "\\\"\\\\\\n\\u0001" },
         { esc_label, "a\"b\\c\nd\x01", "a\\\"b\\\\c\\nd\xef\xbf\xbd" },
         { esc_html, "<b a='1'>&\"", "&lt;b a=&#39;1&#39;&gt;&amp;&quot;" },
+        { esc_csv, "a,\"b\"\r\n;", "\"a,\"\"b\"\"\xef\xbf\xbd\xef\xbf\xbd;\"" },
+        { esc_csv, "=1+1", "\"'=1+1\"" },
+        { esc_csv, " \t@SUM(A1)", "\"' \xef\xbf\xbd@SUM(A1)\"" },
+        { esc_csv, "\xef\xbc\x9d 1", "\"'\xef\xbc\x9d 1\"" },
+        { esc_csv, "<sip:+1@x>", "\"<sip:+1@x>\"" },
+        { esc_csv, "", "\"\"" },
         { esc_plugin, "a|b\n", "a!b\\x0a" },
         { esc_json, "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, /* a surrogate */
         { esc_json, "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },                 /* overlong */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Whom calls failed with: what is an address or a domain and what is not, each call once, the bound, restarts, older databases. */
+ * Whom calls failed with: what is an address or a domain and what is not, each call once, the bound, restarts, older databases. And looking
+ * for failures, by peer among others, page by page. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,6 +437,191 @@ START_TEST(an_older_database_gets_the_table)
 }
 END_TEST
 
+/* --- looking for failures ------------------------------------------------------------------------------------------- */
+
+struct found {
+    char text[1024];
+    size_t n, stop_at;
+};
+
+static bool collect(void *arg, const struct em_failure_row *row)
+{
+    struct found *f = arg;
+    size_t n = strlen(f->text);
+
+    snprintf(f->text + n, sizeof f->text - n, "%s%s/%u", n ? " " : "", row->call_id, row->code);
+    f->n++;
+    return f->n != f->stop_at;
+}
+
+#define WHEN(minutes) (T0 - (minutes)*MINUTE)
+#define HOSTILE "<script>alert(1)</script>"
+
+static const struct {
+    const char *name;
+    struct em_failure_filter filter;
+    const char *want;
+} filters[] = {
+    { "all", { 0 }, "a/23 b/23 b/24 c/21 " HOSTILE "/7008" },
+    { "since", { .since_us = WHEN(2) }, "a/23 b/23" },
+    { "until", { .until_us = WHEN(2) }, "b/24 c/21 " HOSTILE "/7008" },
+    { "a window", { .since_us = WHEN(3), .until_us = WHEN(2) + 1 }, "b/23 b/24" },
+    { "code", { .code_known = true, .code = 23 }, "a/23 b/23" },
+    { "code 0", { .code_known = true }, "" },
+    { "a flag", { .ice = 0x100 }, "a/23 b/23 " HOSTILE "/7008" },
+    { "all flags of a sum", { .ice = 0x8000100 }, "b/23" },
+    { "media", { .media = EM_MEDIA_AUDIO }, "a/23 b/23 b/24 c/21 " HOSTILE "/7008" },
+    { "other media", { .media = EM_MEDIA_VIDEO }, "" },
+    { "a relay", { .peer = "198.51.100.20" }, "a/23 b/24" },
+    { "a relay in another spelling", { .peer = "2001:DB8:0::7" }, "c/21" },
+    { "a domain", { .peer = "Fabrikam.Example" }, "a/23 c/21" },
+    { "our domain, where they reported", { .peer = "contoso.example" }, "b/23 b/24" },
+    { "part of a domain", { .peer = "example" }, "" },
+    { "no peer", { .peer = HOSTILE }, "" },
+    { "a call", { .call_id = "b" }, "b/23 b/24" },
+    { "a call since", { .call_id = "b", .since_us = WHEN(2) }, "b/23" },
+    { "a call's name exactly", { .call_id = "B" }, "" },
+    { "a hostile call", { .call_id = HOSTILE }, HOSTILE "/7008" },
+    { "text", { .text = "SCRIPT>" }, HOSTILE "/7008" },
+    { "text of a party", { .text = "ANNA@contoso" }, "a/23 b/23 b/24 c/21 " HOSTILE "/7008" },
+    { "all together", { .code_known = true, .code = 24, .peer = "198.51.100.20", .text = "b" }, "b/24" },
+};
+
+static void put_some(void)
+{
+    static const struct one some[] = {
+        { HOSTILE, 7008, 0x100, "x", US, THEM, EM_SIDE_UNKNOWN },
+        { "c", 21, 0x20, "[2001:db8::7]:443", US, THEM, EM_SIDE_CALLER },
+        { "b", 24, 0x20, "198.51.100.20:6", US, THEM, EM_SIDE_CALLEE },
+        { "b", 23, 0x8000100, "198.51.100.21:6", US, THEM, EM_SIDE_CALLEE },
+        { "a", 23, 0x100, "198.51.100.20:5", US, THEM, EM_SIDE_CALLER },
+        { "info", 51007, 0x100, "198.51.100.20:5", US, THEM, EM_SIDE_CALLER },
+    };
+
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        ago_us = (int64_t)(5 - i) * MINUTE;
+        put_in_transaction(&some[i]);
+    }
+    ago_us = 0;
+}
+
+START_TEST(filters_find_what_fits)
+{
+    struct found found = { "", 0, 0 };
+    struct em_failure_cursor cursor = { 0, 0 };
+    bool more = true;
+
+    put_some();
+    OK(em_store_failures_page(store, &filters[_i].filter, &cursor, 100, collect, &found, &more, &why));
+    ck_assert_msg(strcmp(found.text, filters[_i].want) == 0, "%s: %s", filters[_i].name, found.text);
+    ck_assert(!more);
+    /* one by one it is the same */
+    found = (struct found) { "", 0, 0 };
+    cursor = (struct em_failure_cursor) { 0, 0 };
+    for (more = true; more && found.n < 10;)
+        OK(em_store_failures_page(store, &filters[_i].filter, &cursor, 1, collect, &found, &more, &why));
+    ck_assert_msg(strcmp(found.text, filters[_i].want) == 0, "%s: %s", filters[_i].name, found.text);
+}
+END_TEST
+
+enum { TIED = 300 };
+
+struct seen {
+    bool is[TIED];
+    size_t n;
+};
+
+static bool tick(void *arg, const struct em_failure_row *row)
+{
+    struct seen *seen = arg;
+    unsigned i = TIED;
+
+    if (row->call_id[0] == 'm')
+        i = (unsigned)strtoul(row->call_id + 1, NULL, 10);
+    ck_assert_uint_lt(i, TIED);
+    ck_assert(!seen->is[i]);
+    seen->is[i] = true;
+    seen->n++;
+    return true;
+}
+
+/* New failures come between two pages, all at the same moment: none that was there is missed, none comes twice. */
+START_TEST(pages_bear_what_comes_meanwhile)
+{
+    struct em_failure_cursor cursor = { 0, 0 };
+    const struct em_failure_filter all = { 0 };
+    struct seen seen = { .n = 0 };
+    bool more = true;
+    char call[16];
+
+    OK(em_store_begin(store, &why));
+    for (unsigned i = 0; i < TIED; i++) {
+        snprintf(call, sizeof call, "m%u", i);
+        put(&(struct one) { call, 23, 0, "", US, THEM, EM_SIDE_CALLER });
+    }
+    OK(em_store_commit(store, &why));
+    for (unsigned page = 0; more; page++) {
+        OK(em_store_failures_page(store, &all, &cursor, 7, tick, &seen, &more, &why));
+        snprintf(call, sizeof call, "new%u", page);
+        put_in_transaction(&(struct one) { call, 23, 0, "", US, THEM, EM_SIDE_CALLER });
+        ck_assert_uint_lt(page, 100);
+        if (page == 10)
+            again();
+    }
+    ck_assert_uint_eq(seen.n, TIED);
+}
+END_TEST
+
+START_TEST(a_page_that_finds_nothing_ends_soon)
+{
+    enum { MANY = 45000 };
+    struct em_failure_cursor cursor = { 0, 0 };
+    const struct em_failure_filter numbers = { .code_known = true, .code = 4711 },
+                                   texts = { .text = "nowhere" };
+    struct found found = { "", 0, 0 };
+    unsigned pages = 0;
+    bool more = true;
+    char call[16];
+
+    OK(em_store_begin(store, &why));
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(call, sizeof call, "m%u", i);
+        put(&(struct one) { call, 23, 0, "", US, THEM, EM_SIDE_CALLER });
+    }
+    OK(em_store_commit(store, &why));
+    for (; more; pages++)
+        OK(em_store_failures_page(store, &numbers, &cursor, 1000, collect, &found, &more, &why));
+    ck_assert_uint_eq(pages, 3);
+    cursor = (struct em_failure_cursor) { 0, 0 };
+    for (more = true, pages = 0; more; pages++)
+        OK(em_store_failures_page(store, &texts, &cursor, 1000, collect, &found, &more, &why));
+    ck_assert_uint_ge(pages, 20);
+    ck_assert_uint_le(pages, 30);
+    ck_assert_uint_eq(found.n, 0);
+}
+END_TEST
+
+/* Whatever a client sends as a cursor. */
+START_TEST(any_cursor_is_borne)
+{
+    static const struct em_failure_cursor any[] = {
+        { INT64_MAX, INT64_MAX }, { 0, 1 }, { 1, INT64_MAX }, { T0, 1 }, { INT64_MAX, 1 },
+    };
+    const struct em_failure_filter filter[] = { { 0 }, { .call_id = "a" } };
+
+    put_some();
+    for (size_t i = 0; i < sizeof any / sizeof *any; i++)
+        for (size_t k = 0; k < 2; k++) {
+            struct em_failure_cursor cursor = any[i];
+            struct found found = { "", 0, 0 };
+            bool more;
+
+            OK(em_store_failures_page(store, &filter[k], &cursor, 100, collect, &found, &more, &why));
+            ck_assert_uint_le(found.n, 5);
+        }
+}
+END_TEST
+
 int main(void)
 {
     TCase *names = em_case("names"), *t = em_case("store");
@@ -452,5 +638,9 @@ int main(void)
     tcase_add_test(t, a_peer_has_a_history_and_takes_it_along);
     tcase_add_test(t, clock_steps_cost_no_counts);
     tcase_add_test(t, an_older_database_gets_the_table);
+    tcase_add_loop_test(t, filters_find_what_fits, 0, (int)(sizeof filters / sizeof *filters));
+    tcase_add_test(t, pages_bear_what_comes_meanwhile);
+    tcase_add_test(t, a_page_that_finds_nothing_ends_soon);
+    tcase_add_test(t, any_cursor_is_borne);
     return em_run();
 }

@@ -9,7 +9,7 @@ const axe = fs.readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
 const VIEWS = [["light", 1280, 900, "light"], ["dark", 1280, 900, "dark"], ["phone", 390, 844, "light"], ["phone-dark", 390, 844, "dark"]];
 
 const texts = (page, selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent));
-const ready = (page) => page.waitForSelector("#calls-rows tr", { timeout: 15000 });
+const ready = (page) => page.waitForSelector('#calls-rows[aria-busy="false"] tr', { timeout: 15000 });
 
 async function violations(page) {
   await page.evaluate(axe); // not through the page's own policy, which forbids it
@@ -54,7 +54,10 @@ async function use(page) {
     pwned: await page.evaluate(() => window.pwned === undefined ? null : String(window.pwned)),
     csv: await downloaded(page, "#calls-csv"), json: JSON.parse(await downloaded(page, "#calls-json")),
   };
-  const count = () => page.$$eval("#calls-rows tr", (all) => all.length);
+  const count = async () => {
+    await page.waitForSelector('#calls-rows[aria-busy="false"]', { state: "attached", timeout: 15000 });
+    return page.$$eval("#calls-rows tr", (all) => all.length);
+  };
   await page.selectOption("#call-code", "22");
   found.of_code_22 = await count();
   await page.selectOption("#call-code", "");
@@ -68,7 +71,10 @@ async function use(page) {
   found.relays = await peers();
   await page.click("#peers-list button");
   found.of_peer = await count();
-  await page.fill("#call-text", "");
+  found.peer = await page.inputValue("#call-peer");
+  found.link = new URL(await page.getAttribute("#calls-csv", "href"), page.url()).searchParams.get("peer");
+  found.csv_of_peer = await downloaded(page, "#calls-csv");
+  await page.fill("#call-peer", "");
   await page.selectOption("#peers-kind", "domain");
   found.domains = await peers();
   found.only = await page.textContent("#peers-summary");
@@ -76,8 +82,16 @@ async function use(page) {
   await page.click("#findings-list button");
   found.of_finding = await count();
   found.focus = await page.evaluate(() => document.activeElement.textContent);
+  found.form_of_finding = await page.inputValue("#call-media");
   await page.keyboard.press("Enter");
   found.of_all_again = await count();
+  await page.fill("#call-id", found.rows[0][8]);
+  found.of_call = await count();
+  await page.fill("#call-id", "");
+  await page.fill("#call-since", "2035-01-01T00:00:00");
+  found.of_future = [await count(), await page.textContent("#calls-summary")];
+  await page.fill("#call-since", "");
+  await count();
   await page.evaluate(() => { document.activeElement.blur(); scrollTo(0, 0); });
   await page.focus(".skip");
   found.first_tab = await page.evaluate(() => document.activeElement.className);
