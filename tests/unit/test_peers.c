@@ -100,8 +100,6 @@ static struct em_clock test_clock;
 static struct em_why why;
 static struct em_store *store;
 
-#define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, why.text)
-
 static void open_store(void)
 {
     OK(em_store_open(path, &test_clock, &store, &why));
