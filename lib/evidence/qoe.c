@@ -7,20 +7,11 @@
  */
 #include "evidence/qoe.h"
 
-#include <expat.h>
 #include <string.h>
 
-#include "base/late.h"
 #include "evidence/diag.h"
 #include "evidence/ice.h"
 #include "evidence/lines.h"
-
-/* clang-format off */
-#define SYMBOLS(S) \
-    S(XML_ParserCreate) S(XML_ParserFree) S(XML_SetUserData) S(XML_SetElementHandler) \
-    S(XML_SetCharacterDataHandler) S(XML_SetStartDoctypeDeclHandler) S(XML_Parse) S(XML_StopParser)
-/* clang-format on */
-LATE_SET(lib, LATE_EXPAT, SYMBOLS);
 
 /* --- where it stands in text -------------------------------------------------------------------------------------- */
 
@@ -64,33 +55,14 @@ size_t qoe_ends(struct slice line)
 /* --- elements ----------------------------------------------------------------------------------------------------- */
 
 struct reading {
-    XML_Parser parser;
     struct qoe *q;
-    unsigned depth;
     struct em_report_media *medium; /* of the MediaLine that is open */
     bool any;                       /* an ICE warning */
-    char text[QOE_TEXT_MAX];        /* of the innermost element */
-    size_t text_n;
 };
-
-static struct slice local_name(const char *name)
-{
-    const char *colon = strrchr(name, ':');
-
-    return slice_of(colon ? colon + 1 : name);
-}
-
-static struct slice attribute(const char **attributes, const char *name)
-{
-    for (; attributes[0]; attributes += 2)
-        if (slice_eq_nocase(local_name(attributes[0]), slice_of(name)))
-            return slice_trim(slice_of(attributes[1]));
-    return SLICE("");
-}
 
 static void session(struct reading *r, const char **attributes)
 {
-    struct slice id = attribute(attributes, "SessionId");
+    struct slice id = xml_attribute(attributes, SLICE("SessionId"));
     size_t end = slice_find_char(id, ';');
 
     if (!r->q->call_id[0])
@@ -100,12 +72,12 @@ static void session(struct reading *r, const char **attributes)
 static void dialog(struct reading *r, const char **attributes)
 {
     if (!r->q->call_id[0])
-        (void)slice_copy(attribute(attributes, "CallId"), r->q->call_id, sizeof r->q->call_id);
+        (void)slice_copy(xml_attribute(attributes, SLICE("CallId")), r->q->call_id, sizeof r->q->call_id);
 }
 
 static void times(struct reading *r, const char **attributes)
 {
-    struct slice end = attribute(attributes, "End");
+    struct slice end = xml_attribute(attributes, SLICE("End"));
 
     if (end.n > 0 && r->q->time_us == 0)
         (void)line_classify(end, &r->q->time_us);
@@ -119,7 +91,8 @@ static void media_line(struct reading *r, const char **attributes)
     if (q->media_n == EM_REPORT_MEDIA_MAX)
         return;
     r->medium = &q->media[q->media_n++];
-    *r->medium = (struct em_report_media) { .media = em_diag_media(attribute(attributes, "Label")) };
+    *r->medium =
+        (struct em_report_media) { .media = em_diag_media(xml_attribute(attributes, SLICE("Label"))) };
 }
 
 static const struct {
@@ -132,18 +105,11 @@ static const struct {
     { { "MediaLine", 9 }, media_line },
 };
 
-static void XMLCALL on_begin(void *arg, const char *name, const char **attributes)
+static void on_begin(void *arg, struct slice name, const char **attributes)
 {
-    struct reading *r = arg;
-
-    r->text_n = 0;
-    if (++r->depth > QOE_DEPTH_MAX) {
-        (void)lib.XML_StopParser(r->parser, XML_FALSE);
-        return;
-    }
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-        if (slice_eq_nocase(local_name(name), beginnings[i].name))
-            beginnings[i].begin(r, attributes);
+        if (slice_eq_nocase(name, beginnings[i].name))
+            beginnings[i].begin(arg, attributes);
 }
 
 static void on_value(struct reading *r, struct slice name, struct slice v)
@@ -166,59 +132,36 @@ static void on_value(struct reading *r, struct slice name, struct slice v)
     }
 }
 
-static void XMLCALL on_end(void *arg, const char *name)
+static void on_end(void *arg, struct slice name, struct slice text)
 {
     struct reading *r = arg;
-    struct slice local = local_name(name);
 
-    r->depth--;
-    on_value(r, local, slice_trim((struct slice) { r->text, r->text_n }));
-    if (slice_eq_nocase(local, SLICE("MediaLine")))
+    on_value(r, name, text);
+    if (slice_eq_nocase(name, SLICE("MediaLine")))
         r->medium = NULL;
-    r->text_n = 0;
 }
 
-static void XMLCALL on_text(void *arg, const char *text, int n)
+enum xml_ending qoe_parse(struct slice text, struct qoe *q, bool *any)
 {
-    struct reading *r = arg;
-    size_t room = sizeof r->text - r->text_n, take = (size_t)n < room ? (size_t)n : room;
+    struct reading r = { .q = q };
+    struct xml_reader reader = { on_begin, on_end, &r, QOE_TEXT_MAX };
+    enum xml_ending ending;
 
-    memcpy(r->text + r->text_n, text, take);
-    r->text_n += take;
-}
-
-/* Nobody who reports a call needs a document type; who sends one means harm. */
-static void XMLCALL on_doctype(void *arg, const char *name, const char *system, const char *public,
-                               int internal)
-{
-    struct reading *r = arg;
-
-    (void)name;
-    (void)system;
-    (void)public;
-    (void)internal;
-    (void)lib.XML_StopParser(r->parser, XML_FALSE);
+    memset(q, 0, sizeof *q);
+    q->side = EM_SIDE_UNKNOWN;
+    ending = xml_read(text, &reader);
+    for (uint32_t i = 0; i < q->media_n; i++)
+        q->media[i].side = q->side;
+    *any = r.any;
+    return ending;
 }
 
 bool qoe_read(struct slice text, struct qoe *q)
 {
-    struct reading r = { .parser = late_load(&lib.late, NULL) == 0 ? lib.XML_ParserCreate("UTF-8") : NULL,
-                         .q = q };
+    bool any;
 
-    memset(q, 0, sizeof *q);
-    q->side = EM_SIDE_UNKNOWN;
-    if (!r.parser)
-        return false;
-    lib.XML_SetUserData(r.parser, &r);
-    lib.XML_SetElementHandler(r.parser, on_begin, on_end);
-    lib.XML_SetCharacterDataHandler(r.parser, on_text);
-    lib.XML_SetStartDoctypeDeclHandler(r.parser, on_doctype);
-    text = slice_upto(text, QOE_MAX);
-    (void)lib.XML_Parse(r.parser, text.p, (int)text.n, XML_FALSE); /* what it holds counts, however it ends */
-    lib.XML_ParserFree(r.parser);
-    for (uint32_t i = 0; i < q->media_n; i++)
-        q->media[i].side = q->side;
-    return r.any;
+    (void)qoe_parse(text, q, &any); /* what it holds counts, however it ends */
+    return any;
 }
 
 void qoe_report(const struct qoe *q, struct em_report *r)

@@ -6,11 +6,11 @@
 #define EM_EVIDENCE_QOE_H
 
 #include "evidence/report.h"
+#include "evidence/xml.h"
 
 enum {
-    QOE_MAX = 256 * 1024, /* bytes of a document; the rest is not read */
-    QOE_DEPTH_MAX = 64,   /* elements within elements; deeper, and what came before counts */
-    QOE_TEXT_MAX = 512,   /* of a value */
+    QOE_MAX = XML_DOCUMENT_MAX,
+    QOE_TEXT_MAX = 512, /* of a value */
 };
 
 /* Where in the line a report begins: at the '<' of its root element. SIZE_MAX: nowhere. */
@@ -31,6 +31,9 @@ struct qoe {
 
 /* false: it holds no ICE warning, so there is nothing to report. */
 bool qoe_read(struct slice text, struct qoe *q);
+
+/* The same, for who wants to know how it ended. *any: it holds an ICE warning. */
+enum xml_ending qoe_parse(struct slice text, struct qoe *q, bool *any);
 
 /* Fills r as the report of q; its slices point into q. */
 void qoe_report(const struct qoe *q, struct em_report *r);

@@ -79,7 +79,14 @@ enum em_source_state {
 };
 
 /* Of an evidence text; see evidence/reader.h. */
-enum em_format { EM_FORMAT_UNKNOWN = 1, EM_FORMAT_OCSLOGGER, EM_FORMAT_UCCAPI, EM_FORMAT_SIP };
+enum em_format {
+    EM_FORMAT_UNKNOWN = 1,
+    EM_FORMAT_OCSLOGGER,
+    EM_FORMAT_UCCAPI,
+    EM_FORMAT_SIP,
+    EM_FORMAT_SDN,
+    EM_FORMAT_QOE
+};
 
 /* What a finding says; lib/diagnose/rules.c has the condition and the words of each. */
 enum em_finding_kind {
