@@ -54,6 +54,7 @@ static const struct em_opt_program program = {
              "      stuns:HOST[:PORT]  turns:HOST[:PORT]  tcp:HOST:PORT  udp:HOST:PORT\n"
              "      msturn:HOST[:PORT][?transport=udp|tcp]  relays:HOST[:PORT]\n"
              "      relay:HOST[:PORT][?transport=udp|tcp][&far=HOST[:PORT]][&relayed=tcp]\n"
+             "      msrelay:HOST[:PORT][?transport=udp|tcp][&far=HOST[:PORT]]\n"
              "      path:HOST:PORT[?transport=udp], see edgemedia path --help\n"
              "Exit status: 0 every address answered (relay: bytes came back), 1 one did not,\n"
              "2 error.\n\n"

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "diagnose/rules.h"
 
-static const char *const relay_schemes[] = { "turn", "turns", "msturn", "relay", NULL };
+static const char *const relay_schemes[] = { "turn", "turns", "msturn", "relay", "relays", "msrelay", NULL };
 
 /* "tcp 203.0.113.7:50000" */
 static const char *path_of(const struct em_check_row *row, char text[EM_TEXT_MAX])

@@ -76,6 +76,7 @@ struct em_attempt {
     struct em_msturn { /* kind msturn (probe_msturn.c) */
         struct msturn_auth auth;
         uint8_t tid[MSTURN_TID_SIZE];
+        uint16_t asked;   /* the type of the request that waits */
         int64_t hello_us; /* TCP: when the pseudo-TLS hello was sent */
         enum { EM_MSTURN_GREETING, EM_MSTURN_ASKING, EM_MSTURN_AUTHENTICATING, EM_MSTURN_RELEASING } step;
     } ms;
@@ -130,6 +131,18 @@ static inline bool em_attempt_stream(const struct em_attempt *a)
 /* probe_turn.c, also for relay */
 bool em_turn_take_credentials(struct em_attempt *a); /* false: they cannot be used; the attempt has ended */
 void em_turn_allocate(struct em_attempt *a);
+
+/* probe_msturn.c, also for the legs of msrelay: the latter two give an allocation back, the last one without waiting for an answer. */
+void em_msturn_set_active(struct em_attempt *a, const struct stun_addr *peer);
+void em_msturn_release(struct em_attempt *a);
+void em_msturn_give_back(struct em_attempt *a);
+
+/* relay_ms.c: what comes for a leg of msrelay. True: the answer was taken, or has ended the leg. */
+void em_relay_ms_data(struct em_attempt *leg, struct slice data);
+void em_relay_ms_stream(struct em_attempt *leg, struct slice data);
+bool em_relay_ms_answered(struct em_attempt *leg, const struct msturn_msg *m, enum stun_auth_next next);
+void em_relay_allocated(struct em_attempt *a,
+                        const struct stun_addr *relayed); /* probe_relay.c: it is noted */
 
 /* probe_relay.c: ChannelData. True: it was, and has been taken. */
 static inline bool em_relay_is_data(uint8_t first)

@@ -43,7 +43,7 @@ struct request {
     struct buf message;
 };
 
-static void begin(struct em_attempt *a, struct request *r)
+static void begin(struct em_attempt *a, struct request *r, uint16_t type)
 {
     static const uint8_t cookie[] = { STUN_COOKIE >> 24, STUN_COOKIE >> 16 & 0xFF, STUN_COOKIE >> 8 & 0xFF,
                                       STUN_COOKIE & 0xFF };
@@ -51,7 +51,8 @@ static void begin(struct em_attempt *a, struct request *r)
     em_random(em_attempt_clock(a), a->ms.tid, sizeof a->ms.tid);
     memcpy(a->ms.tid, cookie, sizeof cookie); /* as real clients do */
     r->message = buf_over(r->bytes + MSTURN_FRAME_HEADER_SIZE, sizeof r->bytes - MSTURN_FRAME_HEADER_SIZE);
-    msturn_begin(&r->message, MSTURN_ALLOCATE, a->ms.tid);
+    msturn_begin(&r->message, type, a->ms.tid);
+    a->ms.asked = type;
     msturn_put_u32(&r->message, MSTURN_ATTR_VERSION, a->ms.auth.version);
 }
 
@@ -81,16 +82,25 @@ static void allocate(struct em_attempt *a)
 {
     struct request r;
 
-    begin(a, &r);
+    begin(a, &r, MSTURN_ALLOCATE);
     sign_and_send(a, &r);
 }
 
-static void release(struct em_attempt *a)
+void em_msturn_set_active(struct em_attempt *a, const struct stun_addr *peer)
+{
+    struct request r;
+
+    begin(a, &r, MSTURN_SET_ACTIVE);
+    msturn_put_addr(&r.message, MSTURN_ATTR_DESTINATION_ADDRESS, peer);
+    sign_and_send(a, &r);
+}
+
+void em_msturn_release(struct em_attempt *a)
 {
     struct request r;
 
     a->ms.step = EM_MSTURN_RELEASING;
-    begin(a, &r);
+    begin(a, &r, MSTURN_ALLOCATE);
     msturn_put_u32(&r.message, MSTURN_ATTR_LIFETIME, 0);
     sign_and_send(a, &r);
 }
@@ -187,9 +197,13 @@ static void allocated(struct em_attempt *a, const struct msturn_msg *m)
         return;
     }
     taken(a, m);
+    if (a->relay) {
+        em_relay_allocated(a, &m->mapped);
+        return;
+    }
     em_address_text(&m->mapped, a->result.relayed_address);
     a->result.allocate_us = a->result.rtt_us;
-    release(a);
+    em_msturn_release(a);
 }
 
 static void released(struct em_attempt *a, const struct msturn_msg *m)
@@ -247,7 +261,7 @@ static void follow(struct em_attempt *a, const struct stun_addr *to)
 static void sign_again(struct em_attempt *a, const struct msturn_msg *m)
 {
     if (a->ms.step == EM_MSTURN_RELEASING) {
-        release(a);
+        em_msturn_release(a);
         return;
     }
     if (a->ms.step == EM_MSTURN_ASKING)
@@ -261,6 +275,8 @@ static void judge(struct em_attempt *a, const struct msturn_msg *m, enum stun_au
     bool releasing = a->ms.step == EM_MSTURN_RELEASING;
 
     taken(a, m);
+    if (a->relay && em_relay_ms_answered(a, m, next))
+        return;
     if (next == STUN_AUTH_RETRY)
         sign_again(a, m);
     else if (releasing)
@@ -280,14 +296,19 @@ static void heard_message(struct em_attempt *a, const struct msturn_msg *m)
 {
     enum stun_auth_next next;
 
-    if (!a->asking || !msturn_is_answer(m, MSTURN_ALLOCATE, a->ms.tid)) {
+    if (a->relay && m->type == MSTURN_DATA) {
+        em_relay_ms_data(a, m->data);
+        return;
+    }
+    if (!a->asking || !msturn_is_answer(m, a->ms.asked, a->ms.tid)) {
         a->strays++;
         return;
     }
     next = msturn_auth_answer(&a->ms.auth, m);
     if (next == STUN_AUTH_FORGED)
         em_ask_ignore(a, EM_VERDICT_PROTOCOL_ERROR, "an answer whose integrity is wrong or missing");
-    else if (next == STUN_AUTH_SUCCESS && a->ms.step != EM_MSTURN_RELEASING)
+    else if (next == STUN_AUTH_SUCCESS && a->ms.step != EM_MSTURN_RELEASING &&
+             m->type == MSTURN_ALLOCATE_SUCCESS)
         allocated(a, m);
     else
         judge(a, m, next);
@@ -310,15 +331,18 @@ void em_msturn_datagram(struct em_attempt *a, const uint8_t *p, size_t n)
     char reason[EM_REASON_MAX];
     enum em_verdict v;
 
+    bool known = em_addr_eq(&a->from, &a->remote) || (a->ask_at.len && em_addr_eq(&a->from, &a->ask_at));
+
     if (msturn_parse(p, n, &m) == 0) {
-        heard_message(a, &m);
+        if (known || m.type != MSTURN_DATA) /* which has no id of ours, nor integrity */
+            heard_message(a, &m);
         return;
     }
     if (is_rfc_answer(a, p, n)) {
         em_ask_ignore(a, EM_VERDICT_PROTOCOL_ERROR, "%s", rfc_server);
         return;
     }
-    if (!em_addr_eq(&a->from, &a->remote) && !(a->ask_at.len && em_addr_eq(&a->from, &a->ask_at)))
+    if (!known)
         return; /* anybody can send to a socket that is not connected */
     v = em_foreign(p, n, reason, sizeof reason);
     if (v)
@@ -397,7 +421,9 @@ bool em_msturn_stream(struct em_attempt *a)
         em_attempt_end(a, EM_VERDICT_PROTOCOL_ERROR, "an answer longer than %d bytes", EM_ANSWER_MAX);
     if (size == 0)
         return false;
-    if (f.type == MSTURN_FRAME_DATA)
+    if (f.type == MSTURN_FRAME_DATA && a->relay)
+        em_relay_ms_stream(a, f.payload);
+    else if (f.type == MSTURN_FRAME_DATA)
         a->strays++;
     else if (msturn_parse(f.payload.p, f.payload.n, &m) == 0)
         heard_message(a, &m);
@@ -422,14 +448,23 @@ bool em_msturn_lost(struct em_attempt *a)
  * connection's end does that. */
 void em_msturn_abandon(struct em_attempt *a)
 {
-    struct request r;
+    if (a->asking && a->ms.step == EM_MSTURN_AUTHENTICATING && !em_attempt_stream(a))
+        em_msturn_give_back(a);
+}
 
-    if (!a->asking || a->ms.step != EM_MSTURN_AUTHENTICATING || em_attempt_stream(a))
-        return;
-    begin(a, &r);
+void em_msturn_give_back(struct em_attempt *a)
+{
+    struct request r;
+    struct buf b;
+
+    begin(a, &r, MSTURN_ALLOCATE);
     msturn_put_u32(&r.message, MSTURN_ATTR_LIFETIME, 0);
     msturn_auth_sign(&a->ms.auth, &r.message);
-    if (r.message.full)
+    b = finish(a, &r);
+    if (b.full)
         return;
-    em_conn_send_to(a->conn, r.message.p, r.message.n, a->ask_at.len ? &a->ask_at : &a->remote);
+    if (em_attempt_stream(a))
+        em_conn_send(a->conn, b.p, b.n);
+    else
+        em_conn_send_to(a->conn, b.p, b.n, a->ask_at.len ? &a->ask_at : &a->remote);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Kinds relay and relays: bytes through two allocations and back, both at one server or at two. Two legs, each with a connection of its
+ * Kinds relay, relays and msrelay: bytes through two allocations and back, both at one server or at two. Two legs, each with a connection of its
  * own: the near one is the attempt that is reported, the far one is a part of it and sends back what it hears.
  *
  *     near: allocate --> far: allocate --> near: channel to the far relayed address --> far: the same the other way
  *       --> packets: near -> relay -> relay -> far -> relay -> relay -> near --> both: Refresh with lifetime 0 --> judged
  *
  * A channel brings the permission with it (RFC 8656 section 12); with ?relayed=tcp there are connections in place of channels (relay_tcp.c).
+ * In Microsoft's dialect (kind msrelay) probe_msturn.c allocates, and relay_ms.c has what is there in place of channels.
  * Whatever happens, both allocations are given back: by an answered Refresh when it went well, else by a last one that nobody waits for. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,10 @@ static void ask_release(struct em_attempt *a)
     struct buf b = buf_over(bytes, sizeof bytes);
 
     a->relay->step = EM_RELAY_RELEASING;
+    if (em_relay_by_ms(a)) {
+        em_msturn_release(a);
+        return;
+    }
     put_refresh(a, &b);
     em_ask(a, &b);
 }
@@ -96,6 +101,8 @@ static void on_timer(void *arg)
         return;
     if (near->relay->step >= EM_RELAY_RELEASING)
         em_relay_judge(near); /* whoever does not answer a release lets it expire */
+    else if (near->relay->step < EM_RELAY_TALKING)
+        em_relay_ms_tick(near);
     else
         em_relay_talk(near);
 }
@@ -122,6 +129,8 @@ void em_relay_begin(struct em_attempt *a)
         em_relay_no_memory(a);
     else if (a->relay->control)
         em_relay_tcp_begin(a);
+    else if (em_relay_by_ms(a))
+        em_msturn_begin(a);
     else if (em_turn_take_credentials(a))
         em_turn_allocate(a);
 }
@@ -222,31 +231,38 @@ void em_relay_release(struct em_attempt *near)
 /* What lets packets through: the far side first with TCP, since the near one's Connect needs its permission. */
 static void bind_legs(struct em_attempt *near)
 {
-    if (em_relay_by_tcp(near))
+    if (em_relay_by_ms(near))
+        em_relay_ms_bind(near);
+    else if (em_relay_by_tcp(near))
         em_relay_tcp_bind(near->relay->far);
     else
         bind_channel(near);
 }
 
-static void allocated(struct em_attempt *a, const struct stun_msg *m)
+void em_relay_allocated(struct em_attempt *a, const struct stun_addr *relayed)
 {
     struct em_relay *r = a->relay;
 
+    r->step = EM_RELAY_ALLOCATED;
+    r->relayed = *relayed;
+    if (r->is_far) {
+        bind_legs(r->near);
+        return;
+    }
+    em_address_text(relayed, a->result.relayed_address);
+    a->result.allocate_us = a->result.rtt_us;
+    a->result.relayed_port_in_range = port_in_range(a);
+    find_far(a);
+}
+
+static void allocated(struct em_attempt *a, const struct stun_msg *m)
+{
     if (!em_address_usable(&m->xor_relayed)) {
         em_ask_ignore(a, EM_VERDICT_PROTOCOL_ERROR, "an allocation without a usable relayed address");
         return;
     }
     em_ask_answered(a, m);
-    r->step = EM_RELAY_ALLOCATED;
-    r->relayed = m->xor_relayed;
-    if (r->is_far) {
-        bind_legs(r->near);
-        return;
-    }
-    em_address_text(&m->xor_relayed, a->result.relayed_address);
-    a->result.allocate_us = a->result.rtt_us;
-    a->result.relayed_port_in_range = port_in_range(a);
-    find_far(a);
+    em_relay_allocated(a, &m->xor_relayed);
 }
 
 void em_relay_bound(struct em_attempt *leg)
@@ -285,18 +301,23 @@ static void refused(struct em_attempt *a, const struct stun_msg *m)
         em_judge_error(a, m, true);
 }
 
-static void go_on(struct em_attempt *a, const struct stun_msg *m)
+void em_relay_released(struct em_attempt *a)
 {
     struct em_relay *near = a->relay->near->relay;
 
+    a->relay->step = EM_RELAY_RELEASED;
+    if (near->step == EM_RELAY_RELEASED && near->far->relay->step == EM_RELAY_RELEASED)
+        em_relay_judge(near->near);
+}
+
+static void go_on(struct em_attempt *a, const struct stun_msg *m)
+{
     if (a->relay->step == EM_RELAY_BINDING && em_relay_by_tcp(a)) {
         em_relay_tcp_answered(a, m);
     } else if (a->relay->step == EM_RELAY_BINDING) {
         em_relay_bound(a);
     } else if (a->relay->step == EM_RELAY_RELEASING) {
-        a->relay->step = EM_RELAY_RELEASED;
-        if (near->step == EM_RELAY_RELEASED && near->far->relay->step == EM_RELAY_RELEASED)
-            em_relay_judge(near->near);
+        em_relay_released(a);
     }
 }
 
@@ -381,23 +402,40 @@ bool em_relay_lost(struct em_attempt *a)
     return true;
 }
 
-/* An allocation that is there, or may be since its answer did not come, is given back by a request that nobody waits for. */
-void em_relay_abandon(struct em_attempt *a)
+/* An allocation that is there, or may be since its answer did not come. */
+static bool may_hold(const struct em_attempt *a)
+{
+    bool challenged = em_relay_by_ms(a) ? a->ms.auth.challenged : a->turn.auth.challenged;
+
+    return a->conn && a->relay->step < EM_RELAY_RELEASING &&
+           (a->relay->step > EM_RELAY_ALLOCATING || (a->asking && challenged));
+}
+
+static void give_back(struct em_attempt *a)
 {
     uint8_t bytes[EM_REQUEST_MAX];
     struct buf b = buf_over(bytes, sizeof bytes);
+
+    a->relay->step = EM_RELAY_RELEASING;
+    if (em_relay_by_ms(a)) {
+        em_msturn_give_back(a);
+        return;
+    }
+    put_refresh(a, &b);
+    stun_put_fingerprint(&b);
+    if (!b.full)
+        em_conn_send(a->conn, b.p, b.n);
+}
+
+/* It is given back by a request that nobody waits for. */
+void em_relay_abandon(struct em_attempt *a)
+{
     struct em_relay *r = a->relay;
 
     if (!r || r->control)
         return;
-    if (a->conn && (r->step > EM_RELAY_ALLOCATING || (a->asking && a->turn.auth.challenged)) &&
-        r->step < EM_RELAY_RELEASING) {
-        r->step = EM_RELAY_RELEASING;
-        put_refresh(a, &b);
-        stun_put_fingerprint(&b);
-        if (!b.full)
-            em_conn_send(a->conn, b.p, b.n);
-    }
+    if (may_hold(a))
+        give_back(a);
     drop_part(r->data, "its leg has ended");
     if (r->near == a) {
         em_timer_stop(r->timer);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Inside probe/: the parts of a relay loop. probe_relay.c is its life; relay_packets.c sends the packets, counts what comes back and judges;
- * relay_tcp.c has the data connections of RFC 6062.
+ * relay_tcp.c has the data connections of RFC 6062; relay_ms.c what Microsoft's dialect has in place of channels.
  *
  * A leg is an attempt at one server, with the allocation that it holds. The near leg is the attempt that the probe reports and owns
  * the far one; each leg owns its data connection, if it has one. Whoever ends, ends the one that owns it.
@@ -45,6 +45,9 @@ struct em_relay {
     struct em_attempt *data;       /* RFC 6062: the leg's data connection; NULL: none yet */
     uint32_t connection_id;        /* of a data connection */
     struct stun_addr relayed;
+    unsigned openings;                          /* Microsoft's dialect, near: sent so far */
+    uint8_t part[2 + EM_RELAY_PACKET_SIZE + 1]; /* and over TCP: the beginning of a packet */
+    size_t part_n;
     struct em_timer *timer;   /* near: the next packet, or the end of waiting */
     struct em_lookup *lookup; /* near: the far server's name */
     struct em_relay_packets packets;
@@ -55,6 +58,7 @@ bool em_relay_new(struct em_attempt *a, struct em_attempt *near); /* gives a its
 void em_relay_no_memory(struct em_attempt *a);                    /* ends it */
 bool em_relay_by_tcp(const struct em_attempt *a);                 /* the allocations are for TCP */
 void em_relay_bound(struct em_attempt *a);                        /* a leg can carry data */
+void em_relay_released(struct em_attempt *a);                     /* a leg's release was answered */
 void em_relay_release(struct em_attempt *near); /* gives both allocations back; then it is judged */
 
 /* relay_packets.c */
@@ -68,5 +72,14 @@ void em_relay_tcp_answered(struct em_attempt *a,
                            const struct stun_msg *m); /* success to that, or to ConnectionBind */
 void em_relay_tcp_begin(
     struct em_attempt *data); /* a data connection is there: ConnectionBind. Also signed anew */
+
+/* relay_ms.c: Microsoft's dialect */
+static inline bool em_relay_by_ms(const struct em_attempt *a)
+{
+    return a->kind->dialect == EM_DIALECT_MS;
+}
+void em_relay_ms_bind(struct em_attempt *near); /* both allocations are there */
+void em_relay_ms_tick(struct em_attempt *near); /* nothing came of it yet */
+void em_relay_ms_send(struct em_attempt *leg, struct slice data);
 
 #endif

@@ -33,6 +33,10 @@ static void send_data(struct em_attempt *leg, struct slice data)
     uint8_t bytes[PACKET_SIZE + TURN_CHANNEL_HEADER_SIZE + 5];
     struct buf b = buf_over(bytes, sizeof bytes);
 
+    if (em_relay_by_ms(leg)) {
+        em_relay_ms_send(leg, data);
+        return;
+    }
     if (em_relay_by_tcp(leg)) {
         if (leg->relay->data && leg->relay->data->conn)
             em_conn_send(leg->relay->data->conn, data.p, data.n);

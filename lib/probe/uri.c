@@ -94,7 +94,7 @@ static int read_far(struct slice word, struct em_probe_uri *u, struct em_why *wh
 {
     bool given;
 
-    u->far_port = u->kind->port;
+    u->far_port = 0;
     if (!read_host(&word, u->far) || !read_port(&word, &u->far_port, &given) || word.n)
         return em_fail(why, EM_ERR_INPUT,
                        "%s: far must be a host, with or without a port, and an IPv6 address stands in []",
@@ -104,6 +104,10 @@ static int read_far(struct slice word, struct em_probe_uri *u, struct em_why *wh
 
 static int read_relayed(struct slice word, struct em_probe_uri *u, struct em_why *why)
 {
+    if (u->kind->dialect == EM_DIALECT_MS)
+        return em_fail(
+            why, EM_ERR_INPUT,
+            "%s: a Microsoft relay relays over the transport that it is asked over: use transport=", u->text);
     u->relayed_tcp = slice_eq_nocase(word, SLICE("tcp"));
     if (!u->relayed_tcp && !slice_eq_nocase(word, SLICE("udp")))
         return em_fail(why, EM_ERR_INPUT, "%s: relayed must be udp or tcp", u->text);
@@ -121,12 +125,13 @@ static const struct {
 
 static int not_understood(struct slice rest, const struct em_probe_uri *u, struct em_why *why)
 {
-    return em_fail(why, EM_ERR_INPUT, "%s: \"%s\" is not understood here%s", u->text, rest.p,
-                   !u->kind->query    ? ""
-                   : u->kind->carries ? "; transport=, far= and relayed= may follow"
-                   : u->kind->transport == EM_TRANSPORT_TLS
-                       ? "; only ?transport=tcp may follow"
-                       : "; only ?transport=udp or ?transport=tcp may follow");
+    return em_fail(
+        why, EM_ERR_INPUT, "%s: \"%s\" is not understood here%s", u->text, rest.p,
+        !u->kind->query                                         ? ""
+        : u->kind->carries && u->kind->dialect == EM_DIALECT_MS ? "; transport= and far= may follow"
+        : u->kind->carries                                      ? "; transport=, far= and relayed= may follow"
+        : u->kind->transport == EM_TRANSPORT_TLS                ? "; only ?transport=tcp may follow"
+                                                 : "; only ?transport=udp or ?transport=tcp may follow");
 }
 
 static int read_pair(struct slice pair, struct em_probe_uri *u, struct em_why *why)
@@ -177,6 +182,7 @@ static int unknown_scheme(const char *text, struct em_why *why)
 
 static int read_rest(struct slice rest, struct em_probe_uri *u, struct em_why *why)
 {
+    uint16_t usual;
     int err;
 
     if (slice_starts(rest, SLICE("//")))
@@ -193,8 +199,11 @@ static int read_rest(struct slice rest, struct em_probe_uri *u, struct em_why *w
     if (u->port == 0)
         return em_fail(why, EM_ERR_INPUT, "%s: give the port, %s:%s:PORT", u->text, u->kind->scheme, u->host);
     err = read_query(rest, u, why);
-    if (err == 0 && !u->port_given && u->transport == EM_TRANSPORT_TCP && u->kind->stream_port)
-        u->port = u->kind->stream_port;
+    usual = u->transport == EM_TRANSPORT_TCP && u->kind->stream_port ? u->kind->stream_port : u->kind->port;
+    if (err == 0 && !u->port_given && usual)
+        u->port = usual;
+    if (err == 0 && u->far[0] && u->far_port == 0)
+        u->far_port = usual;
     return err;
 }
 

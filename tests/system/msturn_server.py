@@ -1,15 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A relay that speaks Microsoft's TURN dialect over UDP and TCP (pseudo-TLS hello first, then frames), written from the wire description and not from
-the code under test: challenge, credentials, allocation, release, and many ways to behave badly. It relays nothing.
+the code under test: challenge, credentials, allocation, release, and many ways to behave badly. With --relay it relays, too: Send requests and Data
+indications over UDP; over TCP Set Active Destination, after which data frames are a connection between two relayed addresses.
 
-    msturn_server.py [--version N] [--user NAME --password TEXT] [--misbehave KIND] [ADDRESS [PORT]]
+    msturn_server.py [--version N] [--user NAME --password TEXT] [--misbehave KIND] [--relay HOW] [ADDRESS [PORT]]
 
-prints "listening on ADDRESS port N" and serves until it is ended. MISBEHAVIOURS lists the kinds."""
+prints "listening on ADDRESS port N" and serves until it is ended. MISBEHAVIOURS and RELAYING list the kinds."""
 import argparse
 import hashlib
 import hmac
 import os
+import random
 import select
 import signal
 import socket
@@ -18,6 +20,8 @@ import threading
 import time
 
 ALLOCATE, SUCCESS, ERROR = 0x0003, 0x0103, 0x0113
+SEND, DATA, SET_ACTIVE, ACTIVE, NOT_ACTIVE = 0x0004, 0x0115, 0x0006, 0x0106, 0x0116
+CONTROL, END_TO_END = 0x0200, 0x0300  # frames
 COOKIE = bytes.fromhex("000f000472c64bc6")
 MISBEHAVIOURS = {
     "wrong-id": "answers carry another transaction id",
@@ -41,6 +45,16 @@ MISBEHAVIOURS = {
     "quota": "486 in answer to every signed request",
 }
 
+RELAYING = {
+    "all": "every packet",
+    "most": "UDP: three of four",
+    "one-way": "what the first allocation sends",
+    "none": "no packet",
+    "altered": "the last byte of each packet is another one",
+    "refused": "TCP: Set Active Destination is answered with 403",
+    "closed": "TCP: the connection ends with the third packet",
+}
+
 
 def attr(kind, value):
     return struct.pack("!HH", kind, len(value)) + value  # no padding
@@ -51,6 +65,10 @@ def address(endpoint, xor=bytes(16)):
     raw = socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
     port ^= int.from_bytes(xor[:2], "big")
     return struct.pack("!BBH", 0, 2 if ":" in ip else 1, port) + bytes(a ^ b for a, b in zip(raw, xor))
+
+
+def endpoint(value):
+    return (socket.inet_ntop(socket.AF_INET6 if value[1] == 2 else socket.AF_INET, value[4:]), int.from_bytes(value[2:4], "big"))
 
 
 def parse(data):
@@ -73,10 +91,12 @@ class Relay:
     """port 0: one that is free on UDP and TCP both. history: a dict for each request that was understood."""
 
     def __init__(self, host="127.0.0.1", port=0, *, user=b"user1", password=b"pass", realm=b'"rtcmedia"', version=2, misbehave=None,
-                 alternate=None):
+                 alternate=None, relaying=None):
+        """relaying: one of RELAYING; None: allocations are made of nothing."""
         assert misbehave is None or misbehave in MISBEHAVIOURS, misbehave
         self.host, self.user, self.password, self.realm, self.version = host, user, password, realm, version
-        self.misbehave, self.alternate = misbehave, alternate
+        self.misbehave, self.alternate, self.relaying, self.sent = misbehave, alternate, relaying, 0
+        assert relaying is None or relaying in RELAYING, relaying
         self.nonces, self.allocations, self.history, self.clients = {}, {}, [], []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         while True:
@@ -106,6 +126,8 @@ class Relay:
         self.thread.join(10)
         for s in (self.tcp, self.udp, *(c["socket"] for c in self.clients)):
             s.close()
+        for peer in list(self.allocations):
+            self.release(peer)
         os.close(self.stop_r)
         os.close(self.stop_w)
         if self.failure:
@@ -152,7 +174,7 @@ class Relay:
 
     def answer(self, data, peer, udp):
         request = parse(data)
-        if not request or request[0] != ALLOCATE:
+        if not request or request[0] not in ((ALLOCATE, SEND, SET_ACTIVE) if self.relaying else (ALLOCATE,)):
             return None
         _, tid, found, integrity = request
         lifetime = found.get(0x000D)
@@ -181,23 +203,115 @@ class Relay:
             return self.challenge(tid, peer)
         if self.misbehave == "quota":
             return self.error(tid, 486, b"Allocation Quota Reached", sign=(nonce, sha256))
-        return self.allocate(peer, found, tid, (nonce, sha256))
+        if request[0] == ALLOCATE:
+            return self.allocate(peer, found, tid, (nonce, sha256))
+        allocation = self.allocations[peer]
+        self.count(allocation, found)
+        if request[0] == SEND:
+            self.send(allocation, endpoint(found[0x0011]), found[0x0013])
+            return None
+        return self.set_active(allocation, endpoint(found[0x0011]), tid, (nonce, sha256))
+
+    def count(self, allocation, found):
+        """A client that did not see or believe our success does not know the connection; Send requests may get lost, and their numbers with them."""
+        if 0x8050 in found:
+            connection, number = found[0x8050][:20], int.from_bytes(found[0x8050][20:], "big")
+            next_one = allocation["number"] + 1
+            assert connection == allocation["connection"] and (number > allocation["number"] if self.relaying else number == next_one), found[0x8050]
+            allocation["number"] = number
 
     def allocate(self, peer, found, tid, sign):
         lifetime = int.from_bytes(found.get(0x000D, struct.pack("!I", 60)), "big")
-        connection, number = self.allocations.get(peer, (os.urandom(20), 0))
-        if 0x8050 in found:  # a client that did not see or believe our success does not know it
-            assert found[0x8050] == connection + struct.pack("!I", number + 1), found[0x8050]
-            number += 1
+        allocation = self.allocations.get(peer) or {"peer": peer, "connection": os.urandom(20), "number": 0, "relayed": (self.host, 50123), "allowed": set(),
+                                                    "listening": None, "through": None}
+        self.count(allocation, found)
+        if lifetime and self.relaying and not allocation["listening"]:
+            self.open(allocation)
         if lifetime:
-            self.allocations[peer] = connection, number
+            self.allocations[peer] = allocation
         else:
-            self.allocations.pop(peer, None)
+            self.release(peer)
         lifetime = 55 if self.misbehave == "keep" and not lifetime else lifetime
-        attributes = [attr(0x000D, struct.pack("!I", lifetime)), attr(0x0001, address((self.host, 50123))),
+        attributes = [attr(0x000D, struct.pack("!I", lifetime)), attr(0x0001, address(allocation["relayed"])),
                       attr(0x8008, struct.pack("!I", self.version)), attr(0x8020, address(peer, tid)),
-                      attr(0x8050, connection + struct.pack("!I", number)), attr(0x8022, b"7.0.1.2.3")]
+                      attr(0x8050, allocation["connection"] + struct.pack("!I", allocation["number"])), attr(0x8022, b"7.0.1.2.3")]
         return self.message(SUCCESS, tid, attributes, None if self.misbehave == "no-integrity" else sign)
+
+    def release(self, peer):
+        allocation = self.allocations.pop(peer, None)
+        for name in ("listening", "through"):
+            if allocation and allocation[name]:
+                allocation[name].close()
+
+    # --- relaying
+
+    def open(self, allocation):
+        """The relayed address, of the transport that it was asked for over, in the range of an edge."""
+        tcp = any(c["peer"] == allocation["peer"] for c in self.clients)
+        while True:
+            s = socket.socket(self.udp.family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
+            try:
+                s.bind((self.host, random.randint(50000, 59999)))
+                break
+            except OSError:
+                s.close()
+        if tcp:
+            s.listen(4)
+        allocation.update(listening=s, relayed=s.getsockname()[:2], first=not self.allocations)
+
+    def through(self, allocation, data):
+        """What of a packet gets through; None: nothing."""
+        self.sent += 1
+        if self.relaying == "none" or (self.relaying == "one-way" and not allocation["first"]) or (self.relaying == "most" and self.sent % 4 == 0):
+            return None
+        if self.relaying == "closed" and allocation["through"] and self.sent > 2:
+            allocation["through"].close()
+            allocation["through"] = None
+            return None
+        return data[:-1] + bytes([(data[-1] + 1) % 256]) if self.relaying == "altered" else data
+
+    def send(self, allocation, to, data):
+        allocation["allowed"].add(to[0])
+        data = self.through(allocation, data)
+        if data:
+            allocation["listening"].sendto(data, to)
+
+    def set_active(self, allocation, to, tid, sign):
+        """The peer of a data connection: it is connected to, and may connect. A connection that the other side does not want ends at once."""
+        if self.relaying == "refused":
+            return self.message(NOT_ACTIVE, tid, [attr(0x0009, b"\0\0\4\3Forbidden")], sign)
+        allocation["allowed"].add(to[0])
+        s = socket.socket(self.udp.family, socket.SOCK_STREAM)
+        s.connect(to)
+        allocation["through"] = s
+        return self.message(ACTIVE, tid, [], sign)
+
+    def relay(self, allocation, ready):
+        """What came to a relayed address, or over its data connection."""
+        peer, listening = allocation["peer"], allocation["listening"]
+        client = next((c for c in self.clients if c["peer"] == peer), None)
+        if listening in ready and client:
+            s, far = listening.accept()
+            if far[0] in allocation["allowed"]:
+                allocation["through"] = s
+            else:
+                s.close()
+        elif listening in ready:
+            data, far = listening.recvfrom(65536)
+            if far[0] in allocation["allowed"]:
+                message = struct.pack("!HH", DATA, len(COOKIE) + len(address(far)) + 4 + 4 + len(data)) + os.urandom(16) + COOKIE + \
+                    attr(0x0012, address(far)) + attr(0x0013, data)
+                self.udp.sendto(message, peer)
+        if allocation["through"] and allocation["through"] in ready:
+            try:
+                data = allocation["through"].recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                allocation["through"].close()
+                allocation["through"] = None
+            elif client:
+                client["socket"].sendall(struct.pack("!HH", END_TO_END, len(data)) + data)
 
     # --- transports
 
@@ -210,7 +324,8 @@ class Relay:
     def serve(self):
         while True:
             sockets = {c["socket"]: c for c in self.clients}
-            ready, _, _ = select.select([self.stop_r, self.tcp, self.udp, *sockets], [], [])
+            relayed = [s for a in self.allocations.values() for s in (a["listening"], a["through"]) if s]
+            ready, _, _ = select.select([self.stop_r, self.tcp, self.udp, *sockets, *relayed], [], [])
             if self.stop_r in ready:
                 return
             if self.udp in ready:
@@ -224,10 +339,12 @@ class Relay:
             for s in ready:
                 if s in sockets:
                     self.read(sockets[s])
+            for allocation in list(self.allocations.values()):
+                self.relay(allocation, ready)
 
     def end(self, client):
         client["socket"].close()
-        self.allocations.pop(client["peer"], None)
+        self.release(client["peer"])
         self.clients.remove(client)
 
     def read(self, client):
@@ -267,13 +384,21 @@ class Relay:
     def frames(self, client):
         while client in self.clients and client["greeted"] and len(client["bytes"]) >= 4 and self.misbehave != "mute-hello":
             kind, size = struct.unpack_from("!HH", client["bytes"])
-            assert kind == 0x0200, client["bytes"].hex()
+            assert kind == CONTROL or (kind == END_TO_END and self.relaying), client["bytes"].hex()
             if len(client["bytes"]) < 4 + size:
                 return
-            answer = self.answer(client["bytes"][4:4 + size], client["peer"], False)
-            client["bytes"] = client["bytes"][4 + size:]
+            what, client["bytes"] = client["bytes"][4:4 + size], client["bytes"][4 + size:]
+            if kind == END_TO_END:
+                self.forward(self.allocations[client["peer"]], what)
+                continue
+            answer = self.answer(what, client["peer"], False)
             if answer:
-                self.say(client, struct.pack("!HH", 0x0200, len(answer)) + answer)
+                self.say(client, struct.pack("!HH", CONTROL, len(answer)) + answer)
+
+    def forward(self, allocation, data):
+        data = self.through(allocation, data)
+        if data and allocation["through"]:
+            allocation["through"].sendall(data)
 
     def say(self, client, data):
         if self.misbehave != "drip":
@@ -292,9 +417,10 @@ def main():
     args.add_argument("--password", default="pass")
     args.add_argument("--version", type=int, default=2)
     args.add_argument("--misbehave", choices=MISBEHAVIOURS)
+    args.add_argument("--relay", choices=RELAYING)
     how = args.parse_args()
     with Relay(how.address, how.port, user=how.user.encode(), password=how.password.encode(), version=how.version,
-               misbehave=how.misbehave) as relay:
+               misbehave=how.misbehave, relaying=how.relay) as relay:
         print(f"listening on {how.address} port {relay.port}", flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
 

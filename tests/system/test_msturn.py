@@ -3,6 +3,7 @@
 """The real `edgemedia probe msturn:...` against a relay that was written apart from it (msturn_server.py), over UDP and TCP: without credentials,
 with right and wrong ones, with those of MRAS, over IPv6, and against every misbehaviour of that relay."""
 import base64
+import concurrent.futures
 import json
 import os
 import shutil
@@ -14,13 +15,14 @@ import time
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
 import tap  # noqa: E402
-from msturn_server import MISBEHAVIOURS, Relay  # noqa: E402
+from edgemediad import wait_for  # noqa: E402
+from msturn_server import MISBEHAVIOURS, RELAYING, Relay  # noqa: E402
 
 BOTH = ("udp", "tcp")
 TOKEN = bytes.fromhex("02000024") + bytes(range(200, 252))  # as MRAS gives it: binary, 56 bytes
 
 
-def probe(relay, transport, user=None, password=None, timeout="5", host=None):
+def probe(relay, transport, user=None, password=None, timeout="5", host=None, scheme="msturn"):
     """The one result, with `exit` and `seconds`."""
     command = [f"{BUILD}/edgemedia", "probe", "--json", "--timeout", timeout]
     with tempfile.NamedTemporaryFile("w", prefix="em-password-", encoding="utf-8") as f:
@@ -29,11 +31,11 @@ def probe(relay, transport, user=None, password=None, timeout="5", host=None):
             f.flush()
             command += ["--user", user, "--password-file", f.name]
         start = time.monotonic()
-        done = subprocess.run([*command, f"msturn:{host or relay.host}:{relay.port}?transport={transport}"], capture_output=True, text=True,
+        done = subprocess.run([*command, f"{scheme}:{host or relay.host}:{relay.port}?transport={transport}"], capture_output=True, text=True,
                               timeout=30, check=False)
     assert done.stderr == "", done.stderr
     result, = [json.loads(line) for line in done.stdout.splitlines()]
-    assert result["dialect"] == "ms" and result["transport"] == transport, result
+    assert result["dialect"] == "ms" and result["transport"] == transport[:3], result
     return {**result, "exit": done.returncode, "seconds": time.monotonic() - start}
 
 
@@ -185,6 +187,59 @@ def check_misbehaviour(kind):
         assert r["verdict"] == want, (kind, BOTH[i // 2], i % 2, r)
         assert r["exit"] == (0 if want in ("ok", "degraded") else 1) and r["seconds"] < 2.5, (kind, r)
         assert all(" " <= c < "\x7f" for c in r["reason"]), r
+
+
+# RELAYING -> (over UDP, over TCP): verdict, exit status, words of the reason, packets that came back at most and at least
+LOOPS = {
+    "all": (("ok", 0, "20 of 20 packets", 20, 20),) * 2,
+    "most": (("degraded", 0, "only ", 18, 2),) * 2,
+    "one-way": (("filtered", 1, "reached the far side, but none came back", 0, 0),) * 2,
+    "none": (("filtered", 1, "none of 20 packets got through", 0, 0),) * 2,
+    "altered": (("mangled", 1, "20 came altered", 0, 0),) * 2,
+    "refused": (None, ("degraded", 1, "does not connect its one relayed address", None, None)),
+    "closed": (None, ("filtered", 1, "2 of 20 packets reached the far side", 0, 0)),
+}
+
+
+def check_loop(kind, transport, want):
+    verdict, status, words, most, least = want
+    with Relay(relaying=kind) as relay:
+        r = probe(relay, transport, "user1", "pass", timeout="8", scheme="msrelay")
+        assert (r["verdict"], r["exit"]) == (verdict, status) and words in r["reason"], (kind, r)
+        assert not relay.allocations, ("not released", kind, transport)
+    if most is not None:
+        assert least <= r["packets_received"] <= most and r["packets_sent"] == 20, r
+        assert r["relayed_port_in_range"] and r["phases"]["allocate_us"] > 0 and r["phases"]["relay_us"] > 0, r
+    if verdict == "ok":
+        assert 0 < r["rtt_min_us"] <= r["rtt_us"] <= r["rtt_max_us"] and r["loss"] == 0 and r["sent"] == r["received"] == 4000, r
+
+
+def test_bytes_through_two_allocations_and_back():
+    assert set(LOOPS) == set(RELAYING), set(LOOPS) ^ set(RELAYING)
+    loops = [(kind, transport, want) for kind, wants in LOOPS.items() for transport, want in zip(BOTH, wants) if want]
+    with concurrent.futures.ThreadPoolExecutor(len(loops)) as pool:
+        for done in [pool.submit(check_loop, *loop) for loop in loops]:
+            done.result()
+
+
+def test_a_loop_needs_credentials_and_leaves_nothing_behind():
+    for transport in BOTH:
+        for words in ((), ("user1", "wrong")):
+            with Relay(relaying="all") as relay:
+                r = probe(relay, transport, *words, scheme="msrelay")
+                assert r["verdict"] == "auth-failed" and r["exit"] == 1 and not relay.allocations, r
+        with Relay(relaying="none") as relay:  # the time is up among the packets
+            r = probe(relay, transport, "user1", "pass", timeout="0.5", scheme="msrelay")
+            assert r["verdict"] == "filtered" and r["exit"] == 1 and r["seconds"] < 2, r
+            wait_for("both allocations to be given back", lambda: not relay.allocations, 3)
+
+
+def test_a_loop_over_two_relays():
+    """One of them refuses the credentials: the reason names the leg."""
+    for transport in BOTH:
+        with Relay(relaying="all") as near, Relay(relaying="all", password=b"another") as far:
+            r = probe(near, f"{transport}&far=127.0.0.1:{far.port}", "user1", "pass", scheme="msrelay")
+            assert r["verdict"] == "auth-failed" and "far leg" in r["reason"] and not near.allocations and not far.allocations, r
 
 
 def test_every_misbehaviour_is_listed():

@@ -60,6 +60,9 @@ START_TEST(relay_uris)
           7, true },
         { "relay:edge?relayed=tcp&transport=tcp", 3478, EM_TRANSPORT_TCP, "", 0, true },
         { "relays:edge", 5349, EM_TRANSPORT_TLS, "", 0, false },
+        { "msrelay:edge", 3478, EM_TRANSPORT_UDP, "", 0, false },
+        { "msrelay:edge?far=b&transport=tcp", 443, EM_TRANSPORT_TCP, "b", 443, false },
+        { "msrelay:edge:444?transport=tcp&far=b:7", 444, EM_TRANSPORT_TCP, "b", 7, false },
         { "relays:edge?relayed=TCP&far=b", 5349, EM_TRANSPORT_TLS, "b", 5349, true },
         { "relays:edge?transport=tcp&relayed=udp", 5349, EM_TRANSPORT_TLS, "", 0, false },
     };
@@ -120,6 +123,8 @@ START_TEST(bad_uris)
         { "msturn:edge?transport=tls", EM_ERR_INPUT, "transport must be udp or tcp" },
         { "msturn://edge", EM_ERR_INPUT, "no //" },
         { "relay:edge?transport=sctp", EM_ERR_INPUT, "udp or tcp" },
+        { "msrelay:edge?transport=tcp&relayed=tcp", EM_ERR_INPUT, "use transport=" },
+        { "msrelay:edge?x=1", EM_ERR_INPUT, "transport= and far= may follow" },
         { "relay:edge?far=", EM_ERR_INPUT, "far must be a host" },
         { "relay:edge?far=a..b", EM_ERR_INPUT, "far must be a host" },
         { "relay:edge?far=b:0", EM_ERR_INPUT, "far must be a host" },
