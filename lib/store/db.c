@@ -234,7 +234,7 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_PEER_DROP] = "DELETE FROM peer WHERE id = ?1",
     [EM_SQL_CALL_PEERS] = CALL_PEERS
     " WHERE f.id = ?1 AND f.call IS NULL UNION ALL " CALL_PEERS
-    " WHERE f.id IN (SELECT failure FROM code WHERE call = ?1) UNION ALL SELECT f.remote_relay,"
+    " WHERE f.id IN (SELECT failure FROM code WHERE call = ?1 LIMIT 16) UNION ALL SELECT f.remote_relay,"
     " f.sip_from, f.sip_to, f.side FROM old_failure f WHERE f.call = ?1 LIMIT 16",
     [EM_SQL_PATHS] = "SELECT id, edge, item, address, seen_us FROM path ORDER BY edge, item, address",
     [EM_SQL_PATH_NEW] = "INSERT INTO path(edge, item, address, seen_us) VALUES(?1, ?2, ?3, ?4)",

@@ -46,6 +46,8 @@ fail:
 void em_store_idle(struct em_store *s)
 {
     (void)sqlite3_db_release_memory(s->db.sqlite);
+    if (!s->open)
+        em_texts_free(&s->texts);
 }
 
 void em_store_close(struct em_store *s)

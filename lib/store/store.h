@@ -24,7 +24,7 @@ int em_store_open(const char *path, const struct em_clock *clock, struct em_stor
                   struct em_why *why) EM_MUST_CHECK;
 void em_store_close(struct em_store *s);
 
-/* Lets pages of the database go that are kept in memory, for moments in which nothing is read or written. */
+/* Lets go what is in memory and would be read again from the database when it is needed, for moments in which nothing is read or written. */
 void em_store_idle(struct em_store *s);
 
 int em_store_begin(struct em_store *s, struct em_why *why) EM_MUST_CHECK;

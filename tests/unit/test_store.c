@@ -56,6 +56,17 @@ static struct em_store *opened(void)
     return s;
 }
 
+static struct em_store *opened_with_keys_of(uint64_t mask, size_t generation)
+{
+    struct em_store *s = opened();
+
+    em_keys_free(&s->keys);
+    s->keys.mask = mask;
+    s->keys.generation = generation;
+    OK(em_keys_load(s, &why));
+    return s;
+}
+
 static struct em_report report(const char *call, uint32_t code, uint32_t ice, int64_t time_us)
 {
     struct em_report r = { .code = code,
@@ -842,29 +853,21 @@ static int trim_all(struct em_store *s)
     return steps;
 }
 
-static void put_many(struct em_store *s, const char *prefix, int n)
+static void put_many_of(struct em_store *s, const char *prefix, int n, uint32_t code)
 {
     OK(em_store_begin(s, &why));
     for (int i = 0; i < n; i++) {
         char call[64];
 
         snprintf(call, sizeof call, "%s-%d", prefix, i);
-        put(s, call, 23, 0x100, 0);
+        put(s, call, code, 0x100, 0);
     }
     OK(em_store_commit(s, &why));
 }
 
-/* Each of them has another code, too: a second failure. */
-static void put_others(struct em_store *s, const char *prefix, int n)
+static void put_many(struct em_store *s, const char *prefix, int n)
 {
-    OK(em_store_begin(s, &why));
-    for (int i = 0; i < n; i++) {
-        char call[64];
-
-        snprintf(call, sizeof call, "%s-%d", prefix, i);
-        put(s, call, 24, 0x100, 0);
-    }
-    OK(em_store_commit(s, &why));
+    put_many_of(s, prefix, n, 23);
 }
 
 /* Old calls go in steps, with all that hangs on them; counters and the history stay, over a restart, too. */
@@ -875,10 +878,10 @@ START_TEST(old_calls_are_forgotten)
 
     em_store_limit(s, &(struct em_store_limits) { 60 * DAY, 0 });
     put_many(s, "old", 1700);
-    put_others(s, "old", 1700);
+    put_many_of(s, "old", 1700, 24); /* another code: a second report and failure */
     moved.wall += 50 * DAY;
     put_many(s, "new", 10);
-    put_others(s, "new", 10);
+    put_many_of(s, "new", 10, 24);
     ck_assert_int_eq(trim_all(s), 1);
     ck_assert_int_eq(rows_of(s, "call"), 1710);
     ck_assert_int_eq(rows_of(s, "failure"), 3420);
@@ -1049,17 +1052,6 @@ static void put_colliding(struct em_store *s, int n)
         if (i % 500 == 499)
             OK(em_store_commit(s, &why));
     }
-}
-
-static struct em_store *opened_with_keys_of(uint64_t mask, size_t generation)
-{
-    struct em_store *s = opened();
-
-    em_keys_free(&s->keys);
-    s->keys.mask = mask;
-    s->keys.generation = generation;
-    OK(em_keys_load(s, &why));
-    return s;
 }
 
 /* Keys of 8 bits: whatever anybody does to make keys equal, Call-IDs are told apart, young, frozen, merged and after a restart. */
@@ -1335,7 +1327,7 @@ END_TEST
 /* Reports and a position behind them, for ever; every report moves the position by one. */
 static void write_for_ever(void)
 {
-    struct em_store *s = opened();
+    struct em_store *s = opened_with_keys_of(UINT64_MAX >> 8, 64);
     struct em_position p = { .path = "/x" };
     int64_t id = 0;
     char call[32];
@@ -1359,6 +1351,20 @@ static bool last_position(void *arg, int64_t id, const struct em_position *p)
     (void)id;
     *last = p->mark.offset > *last ? p->mark.offset : *last;
     return true;
+}
+
+/* Every call that was committed is known, wherever its key was when the writer died. */
+static void check_all_known(struct em_store *s, uint64_t calls)
+{
+    OK(em_store_begin(s, &why));
+    for (uint64_t i = 0; i < calls; i++) {
+        char call[32];
+
+        snprintf(call, sizeof call, "call-%llu", (unsigned long long)i);
+        put(s, call, 23, 0x100, 0);
+    }
+    ck_assert_uint_eq(s->next.totals.calls, calls);
+    em_store_rollback(s);
 }
 
 START_TEST(a_killed_writer_leaves_counters_and_position_equal)
@@ -1385,6 +1391,7 @@ START_TEST(a_killed_writer_leaves_counters_and_position_equal)
         ck_assert_uint_eq(t.calls, t.reports);
         ck_assert_uint_ge(t.reports, last_reports);
         last_reports = t.reports;
+        check_all_known(s, t.calls);
         em_store_close(s);
     }
     ck_assert_uint_gt(last_reports, 0);
