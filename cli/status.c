@@ -6,12 +6,16 @@
 
 #include <json-c/json.h>
 
+#include "base/esc.h"
 #include "cli/daemon.h"
 #include "cli/view.h"
+#include "cli/watch.h"
 
 struct conf {
-    bool json;
+    bool json, watch;
     const char *socket;
+    int64_t interval_us;
+    uint64_t frames;
 };
 
 static const struct em_opt options[] = {
@@ -19,6 +23,12 @@ static const struct em_opt options[] = {
       "Print the daemon's JSON object as it is" },
     { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, socket),
       "Control socket of edgemediad" },
+    { "watch", 'w', EM_OPT_FLAG, NULL, NULL, 0, 0, offsetof(struct conf, watch),
+      "Show it again and again, in place on a terminal, until Ctrl-C" },
+    { "interval", 'i', EM_OPT_DURATION, "SECONDS", "2", 0.1, 3600, offsetof(struct conf, interval_us),
+      "With --watch: time from one frame to the next" },
+    { "frames", 'n', EM_OPT_UINT, "N", "0", 0, 1000000, offsetof(struct conf, frames),
+      "With --watch: end after so many; 0: never" },
     { .name = NULL },
 };
 
@@ -109,47 +119,87 @@ static void print_counters(struct json_object *status, struct buf *to)
     cli_table_print(&table, to);
 }
 
-static int show(const struct conf *conf, struct buf *body, struct buf *out)
+/* Appends what the daemon knows to out. CLI_FAILED: why tells. */
+static int show(const struct conf *conf, struct buf *out, struct em_why *why)
 {
-    struct json_object *status = json_tokener_parse(buf_str(body));
-    bool bad;
+    struct buf body = buf_heap(CLI_OUTPUT_MAX);
+    struct json_object *status = NULL;
+    int result = CLI_FAILED;
 
+    if (cli_daemon_get(conf->socket, "/api/v1/status", &body, why) < 0)
+        goto done;
+    status = json_tokener_parse(buf_str(&body));
     if (!json_object_is_type(status, json_type_object)) {
-        json_object_put(status);
-        return cli_fail("edgemediad at %s answered something that is not a JSON object", conf->socket);
+        (void)em_fail(why, EM_ERR_INPUT, "edgemediad at %s answered something that is not a JSON object",
+                      conf->socket);
+        goto done;
     }
-    bad = view_number(status, "daemon", "checks_down") > 0 ||
-          view_number(status, "daemon", "sources_failed") > 0 ||
-          view_number(status, "recent", "code_23_tcp_nat_1h") > 0;
+    result = view_number(status, "daemon", "checks_down") > 0 ||
+                     view_number(status, "daemon", "sources_failed") > 0 ||
+                     view_number(status, "recent", "code_23_tcp_nat_1h") > 0
+                 ? CLI_BAD_NEWS
+                 : CLI_GOOD;
     if (conf->json) {
-        buf_bytes(out, body->p, body->n);
+        buf_bytes(out, body.p, body.n);
     } else {
         print_counters(status, out);
         for (size_t i = 0; i < COUNT(views); i++)
             view_print(&views[i], status, out);
     }
+done:
     json_object_put(status);
-    return !cli_write(out) ? CLI_FAILED : bad ? CLI_BAD_NEWS : CLI_GOOD;
+    buf_fini(&body);
+    return result;
+}
+
+/* A daemon that does not answer now may do so in the next frame. */
+static int frame(void *arg, struct buf *to)
+{
+    const struct conf *conf = arg;
+    struct em_why why;
+    int result = show(conf, to, &why);
+
+    if (result == CLI_FAILED && conf->json) {
+        cli_fail("%s", why.text);
+    } else if (result == CLI_FAILED) {
+        esc_controls(to, slice_of(why.text));
+        buf_u8(to, '\n');
+    }
+    return result;
+}
+
+static int once(const struct conf *conf)
+{
+    struct buf out = buf_heap(CLI_OUTPUT_MAX);
+    struct em_why why;
+    int result = show(conf, &out, &why);
+
+    if (result == CLI_FAILED)
+        cli_fail("%s", why.text);
+    else if (!cli_write(&out))
+        result = CLI_FAILED;
+    buf_fini(&out);
+    return result;
 }
 
 static int status(int argc, char **argv)
 {
     struct conf conf = { 0 };
-    struct buf body = buf_heap(CLI_OUTPUT_MAX), out = buf_heap(CLI_OUTPUT_MAX);
-    struct em_why why;
     int first = 0, result;
     bool done;
 
     result = cli_options(&program, &conf, argc, argv, &first, &done);
-    if (!done && first != argc)
-        result = cli_usage(&program, "no argument is expected");
-    else if (!done && cli_daemon_get(conf.socket, "/api/v1/status", &body, &why) < 0)
-        result = cli_fail("%s", why.text);
-    else if (!done)
-        result = show(&conf, &body, &out);
-    buf_fini(&body);
-    buf_fini(&out);
-    return result;
+    if (done)
+        return result;
+    if (first != argc)
+        return cli_usage(&program, "no argument is expected");
+    if (conf.watch)
+        return cli_watch(&(struct cli_watch) { .frame = frame,
+                                               .arg = &conf,
+                                               .what = conf.json ? NULL : "edgemedia status",
+                                               .interval_us = conf.interval_us,
+                                               .frames = conf.frames });
+    return once(&conf);
 }
 
 const struct cli_command cli_status = { "status", "show what a running edgemediad knows", status };

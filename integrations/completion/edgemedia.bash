@@ -33,7 +33,7 @@ _edgemedia() {
         files='--key-file'
         ;;
     status)
-        options='--json --socket= --help --version'
+        options='--json --socket= --watch --interval= --frames= --help --version'
         files='--socket'
         ;;
     failures)

@@ -4,6 +4,7 @@
 import base64
 import contextlib
 import csv
+import fcntl
 import hashlib
 import html.parser
 import io
@@ -12,11 +13,14 @@ import os
 import pty
 import re
 import shutil
+import signal
 import socket
 import socketserver
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -538,6 +542,49 @@ def test_status_shows_tables():
         assert "quiet" not in out and "\033" not in out, out
         assert answer("status", "--json", "-s", d.path, want=0) == STATUS
         assert set(d.paths) == {"/api/v1/status"}, d.paths
+
+
+def test_status_is_watched():
+    with Daemon(STATUS) as d:
+        out = cli("status", "-w", "-n", "3", "-i", "0.1", "-s", d.path, want=0)[1]
+        assert len(re.findall(r"^edgemedia status  \d{4}-\S+$", out, re.M)) == 3 and "\033" not in out, out
+        assert out.count("Failed calls ") >= 3 and out.startswith("edgemedia status "), out
+        lines = cli("status", "-w", "-j", "-n", "2", "-i", "0.1", "-s", d.path, want=0)[1].splitlines()
+        assert [json.loads(x) for x in lines] == [STATUS] * 2, lines
+    out = cli("status", "-w", "-n", "2", "-i", "0.1", "-s", "/no/such", want=2)[1]
+    assert out.count("cannot reach edgemediad at /no/such") == 2, out
+
+
+def screen_of(d, rows, ends):
+    """What status --watch writes to a terminal of so many rows until it is told to end; and its exit status."""
+    outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 60, 0, 0))
+    child = subprocess.Popen([CLI, "status", "-w", "-i", "0.1", "-s", d.path], stdin=inner, stdout=inner, stderr=inner, start_new_session=True,
+                             env=dict(os.environ, TERM="xterm"))
+    os.close(inner)
+    said = b""
+    while said.count(b"\033[?2026l") < 3:
+        said += os.read(outer, 65536)
+    child.send_signal(ends)
+    with contextlib.suppress(OSError):
+        while more := os.read(outer, 65536):
+            said += more
+    os.close(outer)
+    return said.decode(), child.wait(10)
+
+
+def test_status_on_a_terminal_is_drawn_in_place_and_leaves_it_in_order():
+    with Daemon(STATUS) as d:
+        for rows in (5, 50):
+            said, status = screen_of(d, rows, signal.SIGINT)
+            enter, leave = "\033[?1049h\033[?25l\033[?7l", "\033[?7h\033[?25h\033[?1049l"
+            assert status == 0 and said.startswith(enter) and said.endswith(leave), (status, said)
+            assert said.count(enter) == said.count(leave) == 1 and "\033[2J" not in said, said
+            frames = said[len(enter):-len(leave)].split("\033[?2026h")[1:]
+            for frame in frames[:-1]:
+                assert frame.startswith("\033[H") and frame.endswith("\033[J\033[?2026l"), frame
+                assert frame.count("\n") <= rows - 1 and not re.search("[^\r]\n", frame), frame
+            assert ("more lines)" in frames[0]) == (rows == 5), frames[0]
 
 
 def test_status_tells_bad_news_with_exit_1():
