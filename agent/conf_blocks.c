@@ -187,6 +187,24 @@ static void read_edge(struct reading *r, cfg_t *cfg, int place, struct em_conf_e
     free(raw);
 }
 
+/* Who can reach the port can count. */
+static void read_listen(struct reading *r, int place, const struct em_conf_raw_source *raw,
+                        struct em_source_conf *s)
+{
+    unsigned line = conf_line_of(r, place, "listen");
+
+    if (!em_conf_listen(raw->listen, &s->listen))
+        conf_complain(r, line,
+                      "listen: \"%s\" is not an address and port such as 127.0.0.1:9060 or [::1]:9060",
+                      raw->listen);
+    else if (!em_conf_is_loopback(&s->listen) && !raw->remote)
+        conf_complain(
+            r, line,
+            "listen: %s can be reached from other machines, and whoever sends there is believed; let "
+            "the firewall keep others away and write remote = yes, or use 127.0.0.1",
+            raw->listen);
+}
+
 static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_source_conf *s)
 {
     struct em_conf_raw_source *raw = calloc(1, sizeof *raw);
@@ -205,6 +223,8 @@ static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_sour
         if (s->path[i][0] != '/')
             conf_complain(r, conf_line_of(r, place, "path"), "path: \"%s\" is not an absolute path",
                           s->path[i]);
+    if (raw->listen[0])
+        read_listen(r, place, raw, s);
     explicit_bzero(raw, sizeof *raw);
     free(raw);
 }

@@ -113,6 +113,8 @@ static const struct em_conf_row edge_rows[] = {
            .help = "Names and addresses of the edge; each is tested."),
 };
 
+#define LISTENING (EM_CONF_OF(EM_SOURCE_HEP) | EM_CONF_OF(EM_SOURCE_SDN))
+
 static const struct em_conf_row source_rows[] = {
     OPTION("type", SOURCE, em_conf_raw_source, type, .needed = true, .help = "What kind of source it is."),
     OPTION("path", TEXTS, em_conf_raw_source, path, .needed = true, .of = EM_CONF_OF(EM_SOURCE_TRACE),
@@ -120,7 +122,10 @@ static const struct em_conf_row source_rows[] = {
     OPTION("from_start", TRUTH, em_conf_raw_source, conf.from_start, .initial = "yes",
            .of = EM_CONF_OF(EM_SOURCE_TRACE),
            .help = "Whether files that are there at the first start are read from their beginning."),
-    LATER("listen", "Address and port to listen at."),
+    OPTION("listen", TEXT, em_conf_raw_source, listen, .needed = true, .of = LISTENING,
+           .help = "Address and port to listen at."),
+    OPTION("remote", TRUTH, em_conf_raw_source, remote, .initial = "no", .of = LISTENING,
+           .help = "listen may be an address that others reach, though they are not authenticated."),
     LATER("preset", "Kind of server that is polled."),
     LATER("url", "Server that is polled."),
     LATER("query", "What to ask it for."),

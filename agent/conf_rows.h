@@ -72,6 +72,8 @@ struct em_conf_raw_range {
 struct em_conf_raw_source {
     uint32_t type;
     struct em_conf_texts path;
+    char listen[EM_URI_MAX];
+    bool remote;
     struct em_source_conf conf; /* what needs no more than to be read */
 };
 

@@ -69,6 +69,14 @@ static void write_value(const struct em_conf_row *row, const char *value, struct
     buf_text(to, row->kind == EM_CONF_TEXTS ? " }\n" : "\n");
 }
 
+/* Whether the option is for the type of source that the words tell, if they do. */
+static bool is_for(const struct em_conf_row *row, const struct em_conf_word *words)
+{
+    const char *type = row->of ? value_of(words, "type") : NULL;
+
+    return !type || row->of & EM_CONF_OF(em_name_value(&em_source_type_names, type));
+}
+
 void em_conf_write_rows(const struct em_conf_block *b, const struct em_conf_word *words, const char *lead,
                         bool explain, struct buf *to)
 {
@@ -76,7 +84,7 @@ void em_conf_write_rows(const struct em_conf_block *b, const struct em_conf_word
         const struct em_conf_row *row = &b->rows[i];
         const char *value = value_of(words, row->name);
 
-        if (row->kind == EM_CONF_LATER || (!value && !explain))
+        if (row->kind == EM_CONF_LATER || (!value && !explain) || !is_for(row, words))
             continue;
         if (explain)
             explain_row(row, lead, to);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "evidence/textin.h"
 
 void em_intake_init(struct em_intake *in, const struct em_source_env *env, const char *name)
 {
@@ -40,6 +41,7 @@ static void on_report(void *arg, const struct em_report *r)
 
 int em_intake_text(struct em_intake *in, const char *file, const void *bytes, size_t n)
 {
+    static const struct em_reader_mark as_bytes = { .encoding = TEXTIN_BYTES };
     struct em_reader_stats read = { 0 };
     struct em_reader_mark mark;
     struct em_reader *r;
@@ -48,7 +50,7 @@ int em_intake_text(struct em_intake *in, const char *file, const void *bytes, si
     if (in->err != 0)
         return in->err;
     in->file = file;
-    if (!(r = em_reader_new(on_report, in, NULL)))
+    if (!(r = em_reader_new(on_report, in, in->plain ? &as_bytes : NULL)))
         return in->err = em_fail(&in->why, EM_ERR_MEMORY, "source %s: no memory", in->name);
     if ((err = em_reader_push(r, bytes, n)) == 0) {
         em_reader_finish(r);

@@ -25,6 +25,7 @@ struct em_intake {
     struct em_store *store;
     uint32_t number;
     int err;      /* of the transaction under way */
+    bool plain;   /* em_intake_text: it is bytes, whatever they look like; else the encoding is found out */
     bool failing; /* the last one could not be written: why tells, and it was said in the log */
     struct em_why why;
     const char *file; /* during em_intake_text */

@@ -2,10 +2,12 @@
  * The kinds of sources that this build has. */
 #include "source/source.h"
 
+#include "source/hep.h"
 #include "source/trace.h"
 
 static const struct em_source_kind *const kinds[] = {
     &em_trace_kind,
+    &em_hep_kind,
 };
 
 const struct em_source_kind *em_source_kind(enum em_source_type type)

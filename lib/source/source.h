@@ -24,6 +24,8 @@ struct em_source_conf {
     char path[EM_SOURCE_PATHS_MAX][EM_URI_MAX]; /* trace: glob(7) patterns of absolute paths */
     size_t path_n;
     bool from_start; /* trace: at the very first start, read what the files hold already */
+
+    struct em_addr listen; /* hep, sdn */
 };
 
 /* What a source works with. changed is called after each commit that brought something, and when state or error of the row change, so that a

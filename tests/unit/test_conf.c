@@ -250,9 +250,16 @@ static const struct {
       "c.conf:2: from_start: \"maybe\" is neither yes nor no\n" },
     { "source \"s\" { type = tracee path = \"/x\" }",
       "c.conf:1: type: \"tracee\" is not a type of source; write trace\n" },
-    { "source \"s\" { type = sdn\n listen = \"127.0.0.1:9444\" }",
-      "c.conf:1: sources of type sdn are not supported by this version\n"
-      "c.conf:2: listen is not supported by this version\n" },
+    { "source \"s\" { type = hep }", "c.conf:1: listen is missing\n" },
+    { "source \"s\" { type = hep\n listen = \"localhost:9060\" }",
+      "c.conf:2: listen: \"localhost:9060\" is not an address and port such as 127.0.0.1:9060 or "
+      "[::1]:9060\n" },
+    { "source \"s\" { type = hep\n listen = \"192.0.2.1:9060\" }",
+      "c.conf:2: listen: 192.0.2.1:9060 can be reached from other machines, and whoever sends there is "
+      "believed; "
+      "let the firewall keep others away and write remote = yes, or use 127.0.0.1\n" },
+    { "source \"s\" { type = trace path = \"/x\"\n listen = \"127.0.0.1:9060\" }",
+      "c.conf:2: listen is not for sources of type trace\n" },
     { "database = \"/x\nedge", "c.conf:1: a quote is never closed\n" },
     { "database = \n}", "c.conf:1: a value is missing or not in quotes\n" },
     { "database = /x/*.log\n", "c.conf:1: a value that holds /* must be in quotes\n" },
