@@ -164,9 +164,6 @@ static const char *const statements[EM_SQL_COUNT] = {
         "INSERT INTO failure(id, code, at_us, side, media, format, source, offset, call, time_us, ice,"
         " local_port, remote_port, cseq, reason, local_relay, remote_relay, sip_from, sip_to, file)"
         " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)",
-    [EM_SQL_FAILURES_TIME] =
-        FAILURES " WHERE f.at_us >= ?1 AND f.at_us < ?2" OLDER_FAILURES
-                 " AND f.at_us >= ?1 AND f.at_us < ?2 ORDER BY at_us DESC, id DESC LIMIT ?3",
     [EM_SQL_FAILURES_LAST] = FAILURES OLDER_FAILURES " ORDER BY id DESC LIMIT ?1",
     [EM_SQL_FAILURE_GET] = FAILURES " WHERE f.id = ?1" OLDER_FAILURES " AND f.id = ?1",
     [EM_SQL_FAILURES_BEFORE] =

@@ -140,16 +140,6 @@ static int walk(struct em_store *s, enum em_sql q, bool (*each)(void *arg, const
     return rc;
 }
 
-int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, size_t most,
-                      bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
-                      struct em_why *why)
-{
-    em_db_bind(
-        &s->db, EM_SQL_FAILURES_TIME,
-        EM_DB_INTS(since_us, until_us ? until_us : INT64_MAX, most > INT32_MAX ? INT32_MAX : (int64_t)most));
-    return walk(s, EM_SQL_FAILURES_TIME, each, arg, why);
-}
-
 static bool take(void *arg, const struct em_failure_row *row)
 {
     *(struct em_failure_row *)arg = *row;

@@ -129,15 +129,10 @@ void em_store_counts(struct em_store *s, size_t counts[EM_T_COUNT]);
 int em_store_fill(struct em_store *s, struct em_snapshot *snapshot, struct em_why *why) EM_MUST_CHECK;
 void em_store_source_row(struct em_store *s, uint32_t source, struct em_source_row *row);
 
-/* Newest first, at most `most` rows, with time in [since_us, until_us) (0, 0 = all); a failure whose record has no usable time (or
- * one in the future) has the time at which it was read. Reports that are information are in no list of failures. */
-int em_store_failures(struct em_store *s, int64_t since_us, int64_t until_us, size_t most,
-                      bool (*each)(void *arg, const struct em_failure_row *row), void *arg,
-                      struct em_why *why) EM_MUST_CHECK;
-
-/* What a person looks for among the failures. */
+/* What a person looks for among the failures. One whose record has no usable time (or one in the future) has the time at which it was read.
+ * Reports that are information are no failures. All 0: every failure. */
 struct em_failure_filter {
-    int64_t since_us, until_us; /* as above, but 0 stands for no limit by itself */
+    int64_t since_us, until_us; /* in [since, until); 0: no limit */
     bool code_known;
     uint32_t code;
     uint32_t ice;              /* all of these bits; 0: any */

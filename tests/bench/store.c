@@ -258,9 +258,12 @@ static void ask_snapshot(struct em_store *s)
 
 static void ask_failures(struct em_store *s)
 {
+    const struct em_failure_filter all = { 0 };
+    struct em_failure_cursor cursor = { 0, 0 };
     size_t n = 0;
+    bool more;
 
-    must(em_store_failures(s, 0, 0, 100, count_one, &n, &why));
+    must(em_store_failures_page(s, &all, &cursor, 100, count_one, &n, &more, &why));
 }
 
 static void ask_history(struct em_store *s)
