@@ -173,3 +173,17 @@ int cli_daemon_get(const char *socket, const char *path, struct buf *body, struc
     close(fd);
     return err ? err : check(&a, socket, path, why);
 }
+
+void cli_daemon_parameter(struct buf *path, const char *name, const char *value)
+{
+    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+
+    if (!value || !*value)
+        return;
+    buf_print(path, "&%s=", name);
+    for (; *value; value++)
+        if (strchr(unreserved, *value))
+            buf_u8(path, (uint8_t)*value);
+        else
+            buf_print(path, "%%%02X", (unsigned char)*value);
+}

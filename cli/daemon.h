@@ -11,4 +11,7 @@
 /* Gets a path such as "/api/v1/status"; the body is appended. why says what to do when nobody answers. */
 int cli_daemon_get(const char *socket, const char *path, struct buf *body, struct em_why *why) EM_MUST_CHECK;
 
+/* Appends "&name=value" to a path, all but unreserved characters as %XX (RFC 3986 section 2.1); nothing for NULL and "". */
+void cli_daemon_parameter(struct buf *path, const char *name, const char *value);
+
 #endif

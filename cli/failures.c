@@ -72,21 +72,6 @@ static const struct view view = { "failures", NULL, columns, sizeof columns / si
 
 /* --- what is asked for ---------------------------------------------------------------------------------------------- */
 
-/* RFC 3986 section 2: all but unreserved characters as %XX. */
-static void parameter(struct buf *path, const char *name, const char *value)
-{
-    static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-
-    if (!value || !*value)
-        return;
-    buf_print(path, "&%s=", name);
-    for (; *value; value++)
-        if (strchr(unreserved, *value))
-            buf_u8(path, (uint8_t)*value);
-        else
-            buf_print(path, "%%%02X", (unsigned char)*value);
-}
-
 /* A moment as people type it, in Unix seconds. */
 static int moment(struct buf *path, const char *name, const char *value)
 {
@@ -117,7 +102,7 @@ static int filters(const struct conf *conf, struct buf *path)
     if (conf->code != CODE_ANY)
         buf_print(path, "&code=%" PRIu64, conf->code);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        parameter(path, texts[i].name, texts[i].value);
+        cli_daemon_parameter(path, texts[i].name, texts[i].value);
     if (result == CLI_GOOD && path->full)
         result = cli_usage(&program, "what is looked for is too long");
     return result;
@@ -202,7 +187,7 @@ static int list(const struct conf *conf, const struct buf *filter)
 
         buf_print(&path, "/api/v1/failures?limit=%" PRIu64, want);
         buf_bytes(&path, filter->p, filter->n);
-        parameter(&path, "cursor", l.next);
+        cli_daemon_parameter(&path, "cursor", l.next);
         if (cli_daemon_get(conf->socket, buf_str(&path), &body, &why) < 0)
             result = cli_fail("%s", why.text);
         else

@@ -4,7 +4,7 @@ _edgemedia() {
     local cur prev words cword split options files
     _init_completion -s || return
     if [[ $cword == 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor config --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor config graph --help --version' -- "$cur")
         return
     fi
     case ${words[1]} in
@@ -55,6 +55,10 @@ _edgemedia() {
     config)
         options='--address= --edge= --force --logs= --name-server= --no-probes --timeout= --help --version'
         files='--no-such-option'
+        ;;
+    graph)
+        options='--range= --edge= --check= --output= --socket= --help --version'
+        files='--output|--socket'
         ;;
     *) return ;;
     esac

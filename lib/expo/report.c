@@ -10,6 +10,7 @@
 #include "base/esc.h"
 #include "evidence/count.h"
 #include "evidence/ice.h"
+#include "expo/graph.h"
 
 /* Any change of the style changes its hash in the policy: `printf %s "$style" | openssl dgst -sha256 -binary | base64`; a test compares them. */
 #define STYLE_SHA256 "/0K98AEaU+IrOkJl9SclfpgdKrdFN6izOW+YfnJx/kg="
@@ -215,18 +216,6 @@ static const struct {
     const char *name;
 } kinds[EM_TALLY_KINDS] = { { 'a', "code 23" }, { 'b', "other media failures" }, { 'c', "other codes" } };
 
-/* The least of 1, 2, 4, 5, 10, 20 ... times GRID that is not below n. */
-static uint64_t nice_top(uint64_t n)
-{
-    static const unsigned steps[] = { 1, 2, 4, 5 };
-    uint64_t ten = 1;
-
-    for (;; ten *= 10)
-        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-            if (ten * steps[i] * GRID >= n)
-                return ten * steps[i] * GRID;
-}
-
 static void one_column(const struct em_tally_column *c, double x, double wide, uint64_t top, struct buf *to)
 {
     char when[EM_TIME_TEXT_MAX];
@@ -306,7 +295,7 @@ static void over_time(const struct em_tally *tally, struct buf *to)
             sum += columns[i].n[kind];
         most = sum > most ? sum : most;
     }
-    top = nice_top(most);
+    top = em_graph_top(most, GRID);
     buf_print(to, "<p class=\"dim\">Calls and codes by the time of their first report, a column for %s:",
               width_text(width_us, wide));
     for (size_t kind = 0; kind < EM_TALLY_KINDS; kind++)

@@ -23,6 +23,7 @@ import tempfile
 import termios
 import threading
 import time
+import xml.etree.ElementTree
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system", f"{SRC}/demo"]
@@ -31,7 +32,7 @@ import free_ports  # noqa: E402
 from edgemediad import sanitized  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor", "config")
+COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor", "config", "graph")
 SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
            'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
 
@@ -585,6 +586,66 @@ def test_status_on_a_terminal_is_drawn_in_place_and_leaves_it_in_order():
                 assert frame.startswith("\033[H") and frame.endswith("\033[J\033[?2026l"), frame
                 assert frame.count("\n") <= rows - 1 and not re.search("[^\r]\n", frame), frame
             assert ("more lines)" in frames[0]) == (rows == 5), frames[0]
+
+
+HOSTILE = "</title><script>alert(1)</script>\033[31m\"'&|\x00\u202e"
+HISTORY = {"schema_version": 1, "range": "1h", "start": 1763920800, "step": 60, "slots": 4, "truncated": False}
+
+
+def drawn(series, *words):
+    """The elements of a graph made of these series, which a strict reader of XML took."""
+    with Daemon(dict(HISTORY, series=series)) as d:
+        out = cli("graph", "-s", d.path, *words, want=0)[1]
+        path, = d.paths
+    assert "\033" not in out and "<script" not in out and "\x00" not in out, out
+    return xml.etree.ElementTree.fromstring(out.encode()), path
+
+
+def words_of(svg):
+    return [x.text for x in svg.iter() if x.tag.endswith(("}title", "}desc", "}text"))]
+
+
+def test_graph_is_an_image_with_axes_units_and_a_legend():
+    svg, path = drawn([{"series": "media_failures", "values": [0, 7, 0, 1]}, {"series": "code_23", "values": [0, 3, 0, 0]}], "-r", "1h")
+    assert path == "/api/v1/history?series=media_failures,code_23,tcp_nat_check,code_23_tcp_nat&range=1h", path
+    texts = words_of(svg)
+    assert texts[0] == "Failed calls, 1h" and texts[1].endswith("failed calls: 8; code 23: 3") and svg.get("role") == "img", texts
+    assert {"calls", "UTC", "18:00", "0", "8", "failed calls: 8", "code 23: 3"} <= set(texts), texts
+    lines = [x.get("d") for x in svg.iter() if x.tag.endswith("}path")]
+    assert len(lines) == 2 and all(x.count("M") == 1 and x.count("L") == 3 for x in lines), lines
+
+
+def test_graph_of_round_trips_has_gaps_and_milliseconds():
+    svg, path = drawn([{"series": "rtt_us", "edge": "o s", "check": "a", "address": "192.0.2.1", "values": [1500, None, 2500, None]}],
+                      "-e", "o s&x=", "-c", "a", "round-trips")
+    assert path.endswith("&edge=o%20s%26x%3D&check=a"), path
+    assert "round trip a 192.0.2.1: 2.00 ms" in words_of(svg), words_of(svg)
+    line, = [x.get("d") for x in svg.iter() if x.tag.endswith("}path")]
+    assert line.count("M") == 2 and "L" not in line, line
+
+
+def test_graph_of_verdicts_is_bands_and_hostile_text_stays_text():
+    svg, _ = drawn([{"series": "verdict", "edge": "e", "check": HOSTILE, "address": "", "values": ["ok", "ok", "blackholed", None]}] * 70, "-e", HOSTILE.replace("\x00", ""), "verdicts")
+    texts = words_of(svg)
+    assert "and 6 more that are not drawn" in texts and any("</title><script>" in x for x in texts), texts[:4]
+    assert any(x.endswith("not tested, or not able to 1 min, answered 2 min, lets connect, then disturbs 1 min") for x in texts), texts[:4]
+    svg, _ = drawn([{"series": "relays", "peer": HOSTILE, "values": [2**64 - 1, -5, "x", 1e300]}, {"series": "relays", "peer": "", "values": [0, 0, 0, 1]},
+                    {"series": "relays", "peer": "short", "values": [1]}, {"series": "relays", "peer": "zero", "values": [0] * 4}, 7], "relays")
+    assert "others: 1" in words_of(svg) and not any("short" in x or "zero" in x for x in words_of(svg)), words_of(svg)
+
+
+def test_graph_is_written_whole_and_refuses_what_is_wrong():
+    with tempfile.TemporaryDirectory(prefix="em-graph-") as where, Daemon(dict(HISTORY, series=[])) as d:
+        cli("graph", "-s", d.path, "-o", f"{where}/g.svg", want=0)
+        with open(f"{where}/g.svg", encoding="utf-8") as f:
+            assert "Nothing was counted" in f.read()
+        assert os.listdir(where) == ["g.svg"]
+        assert "cannot be written" in cli("graph", "-s", d.path, "-o", f"{where}/none/g.svg", want=2)[2]
+        for words in (["nothing"], ["verdicts"], ["calls", "codes"], ["-e", "x" * 1000, "verdicts"]):
+            assert "Usage:" in cli("graph", "-s", d.path, *words, want=2)[2]
+    for body in (b"no", b"[]", b"{}", b'{"slots":1441,"series":[]}', b'{"slots":1,"series":7}'):
+        with Daemon(body) as d:
+            assert "answered something that is not" in cli("graph", "-s", d.path, want=2)[2]
 
 
 def test_status_tells_bad_news_with_exit_1():

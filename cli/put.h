@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Writing a file that appears whole, or stays what it was. */
+#ifndef EM_CLI_PUT_H
+#define EM_CLI_PUT_H
+
+#include "cli/cli.h"
+
+/* what: "report", for the words of an error. Whether it could be written, before hours are spent on what is to be in it. */
+int cli_put_try(const char *what, const char *path, struct em_why *why) EM_MUST_CHECK;
+int cli_put(const char *what, const char *path, const struct buf *b, struct em_why *why) EM_MUST_CHECK;
+
+#endif
