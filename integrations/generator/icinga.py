@@ -33,6 +33,9 @@ def argument(option):
         lines.append(f'\t\t\tvalue = "${variable(option)}$"')
         if option.repeatable:
             lines.append("\t\t\trepeat_key = true")
+        if option.name == "hostname":  # the host's own address by default, unless another option says what to look at
+            others = " || ".join(f'macro("${COMMAND}_{name}$")' for name in ("socket", "probe", "scan"))
+            lines.append(f"\t\t\tset_if = {{{{ !({others}) }}}}")
     else:
         lines.append(f'\t\t\tset_if = "${variable(option)}$"')
     lines.append(f"\t\t\tdescription = {quoted(option.help)}")
@@ -49,13 +52,7 @@ object CheckCommand "{COMMAND}" {{
 	arguments = {{
 {arguments}
 	}}
-	// How the host is reached, unless one of the others says what to look at.
-	vars.{COMMAND}_hostname = {{{{
-		if (macro("${COMMAND}_socket$") || macro("${COMMAND}_probe$") || macro("${COMMAND}_scan$")) {{
-			return null
-		}}
-		return macro("$address$")
-	}}}}
+	vars.{COMMAND}_hostname = "$address$"
 }}
 """
     services = "".join(f"""
