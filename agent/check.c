@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "probe/path_memory.h"
 #include "store/history.h"
 
 enum { NOTE_MAX = 96 }; /* "issuer 1 2 2001:db8::1" */
@@ -24,6 +25,8 @@ void check_free(struct check *k)
     em_job_remove(k->job);
     em_probe_stop(k->probe);
     options_release(&k->all->options, k->shared);
+    for (size_t i = 0; i < k->address_n; i++)
+        free(k->address[i].path);
     free(k->address);
     free(k);
 }
@@ -245,6 +248,16 @@ static void probe_result(void *arg, const struct em_probe_result *r)
     c->changed(c->arg);
 }
 
+/* What is found at an address in one interval is judged together with what was found there before. No memory for that: it is judged alone. */
+static struct em_path_memory *path_memory(void *arg, const struct em_probe_result *r)
+{
+    struct address *a = address_for(arg, r);
+
+    if (a && !a->path)
+        a->path = calloc(1, sizeof *a->path);
+    return a ? a->path : NULL;
+}
+
 /* The old rows stay as long as the new ones are not shown. */
 void check_prune(struct check *k)
 {
@@ -260,6 +273,8 @@ void check_prune(struct check *k)
     for (size_t i = 0; i < k->address_n && answered > 0; i++)
         if (k->address[i].answered)
             k->address[kept++] = k->address[i];
+        else
+            free(k->address[i].path);
     if (answered > 0)
         k->address_n = kept;
 }
@@ -290,6 +305,8 @@ static void job_due(void *arg)
     for (size_t i = 0; i < k->address_n; i++)
         k->address[i].answered = false;
     k->probe = em_probe_start(k->all->net, &k->uri, &k->shared->options, &events, k);
+    if (k->probe && em_probe_is_path(&k->uri))
+        em_probe_remember(k->probe, path_memory);
     if (!k->probe) {
         em_log_error("no memory for a probe");
         k->due = false;

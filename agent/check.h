@@ -15,8 +15,9 @@
 struct address {
     struct em_check_row row;
     struct em_check_totals totals;
-    bool answered;            /* has a result of the probe that runs, or of the last one */
-    char issuer[EM_TEXT_MAX]; /* who issued the first good certificate that was seen here; "": none was */
+    bool answered;               /* has a result of the probe that runs, or of the last one */
+    struct em_path_memory *path; /* of a check of a path; NULL: not tested yet */
+    char issuer[EM_TEXT_MAX];    /* who issued the first good certificate that was seen here; "": none was */
 };
 
 struct check {

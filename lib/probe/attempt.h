@@ -173,6 +173,7 @@ struct em_net *em_probe_net(struct em_probe *p);
 const struct em_probe_uri *em_probe_uri(const struct em_probe *p);
 const struct em_probe_options *em_probe_options(const struct em_probe *p);
 int64_t em_probe_deadline_us(const struct em_probe *p);
+struct em_path_memory *em_probe_memory(struct em_probe *p, const struct em_probe_result *r); /* NULL: none */
 void em_probe_ended(struct em_probe *p); /* an attempt has ended; it is reported soon, from the loop */
 
 #endif

@@ -57,8 +57,10 @@ struct seen { /* what the counts come to */
     bool tcp;
     struct share hit[EM_PATH_PAYLOADS], dropped[EM_PATH_PAYLOADS]; /* of connections with a payload */
     struct share handshake;                                        /* hit, of all tries */
-    uint32_t tries, unconnected;                                   /* silence in place of a connection */
-    uint32_t failed;                                               /* no connection, silence or not */
+    double looks;                                                  /* judgements of the same evidence */
+    bool icmp_only;              /* UDP: nothing answers, and ICMP says that nobody listens */
+    uint32_t tries, unconnected; /* silence in place of a connection */
+    uint32_t failed;             /* no connection, silence or not */
     uint32_t sends_least;
     uint32_t answered, answered_media, refused, prohibited, unreachable;
 };
@@ -122,6 +124,8 @@ static void see_tcp(struct seen *s, size_t i, const struct em_path_counts *c)
 /* Silence tells something only where there could be an answer: a try with media is one only where the far end offered to echo it. */
 static void see_udp(struct seen *s, size_t i, const struct em_path_counts *c, bool stun_spoken)
 {
+    if (s->icmp_only && c->tries > 0)
+        s->dropped[i] = s->hit[i] = (struct share) { c->dropped, c->tries };
     if (c->tries == 0 || !(c->answered || (stun_spoken && (BIT(i) & (STUN | BIT(EM_PATH_MEDIA))))))
         return;
     s->dropped[i] = (struct share) { c->dropped, c->tries };
@@ -134,7 +138,7 @@ static void look(struct seen *s, const struct em_path_table *t)
 {
     bool stun_spoken = false;
 
-    *s = (struct seen) { .tcp = t->transport != EM_TRANSPORT_UDP };
+    *s = (struct seen) { .tcp = t->transport != EM_TRANSPORT_UDP, .looks = t->looks ? t->looks : 1 };
     for (size_t i = 0; i < EM_PATH_PAYLOADS; i++) {
         const struct em_path_counts *c = &t->payload[i];
 
@@ -151,6 +155,7 @@ static void look(struct seen *s, const struct em_path_table *t)
         if (c->sends_least && (s->sends_least == 0 || c->sends_least < s->sends_least))
             s->sends_least = c->sends_least;
     }
+    s->icmp_only = !s->tcp && s->answered == 0 && s->refused > 0;
     for (size_t i = 0; s->tcp && i < EM_PATH_PAYLOADS; i++)
         see_handshakes(s, &t->payload[i]);
     for (size_t i = 0; i < EM_PATH_PAYLOADS; i++)
@@ -227,7 +232,7 @@ static bool judge_port(struct em_path_judgement *j, const struct seen *s)
         return false;
     }
     most = em_stat_upper(s->handshake.k, s->handshake.n, LIMIT_DOUBT);
-    chance = em_stat_at_least(s->unconnected, s->handshake.k, em_stat_power(most, sends - 1));
+    chance = s->looks * em_stat_at_least(s->unconnected, s->handshake.k, em_stat_power(most, sends - 1));
     if (chance >= EM_PATH_DOUBT)
         return false;
     if (!s->tcp && s->failed == 0)
@@ -329,6 +334,7 @@ static bool judge_groups(struct em_path_judgement *j, const struct em_path_table
 
     if (drop.group && drop.chance < best.chance)
         best = drop;
+    best.chance *= s->looks;
     if (!best.group || best.chance >= EM_PATH_DOUBT) {
         j->undecided |= best.group && best.chance < 20 * EM_PATH_DOUBT;
         return false;
@@ -380,8 +386,8 @@ static bool judge_strangers(struct em_path_judgement *j, const struct em_path_ta
     j->group = reset;
     j->share = share_of(by_reset);
     j->background = share_of((struct share) { held->reset + held->closed, held->tries - failed(held) });
-    j->confidence =
-        1 - em_stat_fisher(by_reset.k, by_reset.n, held->reset + held->closed, held->tries - failed(held));
+    j->confidence = 1 - s->looks * em_stat_fisher(by_reset.k, by_reset.n, held->reset + held->closed,
+                                                  held->tries - failed(held));
     if (j->confidence < 1 - EM_PATH_DOUBT)
         return false;
     say(j, EM_PATH_CONTENT, EM_VERDICT_RESET,
@@ -396,7 +402,7 @@ static bool judge_strangers(struct em_path_judgement *j, const struct em_path_ta
 static bool judge_handshakes(struct em_path_judgement *j, const struct seen *s)
 {
     struct share payloads = sum(s->hit, ALL);
-    double chance = em_stat_fisher(s->handshake.k, s->handshake.n, payloads.k, payloads.n);
+    double chance = s->looks * em_stat_fisher(s->handshake.k, s->handshake.n, payloads.k, payloads.n);
 
     if (!s->tcp || chance * TESTS >= EM_PATH_DOUBT || share_of(payloads) * HELD_UP > share_of(s->handshake))
         return false;
@@ -476,8 +482,20 @@ void em_path_judge(const struct em_path_table *t, struct em_path_judgement *j)
     *j = (struct em_path_judgement) { 0 };
     if (s.tries == 0)
         say(j, EM_PATH_NONE, EM_VERDICT_ERROR, "this machine could not open a connection");
-    else if (judge_port(j, &s) || judge_groups(j, t, &s) || judge_strangers(j, t, &s))
+    else if ((s.icmp_only && judge_groups(j, t, &s)) || judge_port(j, &s) || judge_groups(j, t, &s) ||
+             judge_strangers(j, t, &s))
         j->undecided = false;
     else if (!judge_handshakes(j, &s) && !judge_loss(j, &s))
         judge_far_end(j, t, &s);
+}
+
+void em_path_hits(const struct em_path_table *t, uint32_t payloads, uint32_t *hits, uint32_t *tries)
+{
+    struct share of;
+    struct seen s;
+
+    look(&s, t);
+    of = payloads ? sum(s.hit, payloads) : (struct share) { s.failed + s.handshake.k, s.tries };
+    *hits = of.k;
+    *tries = of.n;
 }

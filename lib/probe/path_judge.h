@@ -21,6 +21,9 @@
  * Fisher's exact test against the rest, times the number of tests that were made (Bonferroni); below EM_PATH_DOUBT it is named. Whatever a far
  * application does to payloads that it never understands (closes, resets, ignores) is its own business: it says nothing about the path.
  *
+ * Over UDP, where nothing is answered but ICMP says that nobody listens, a try that is silent in place of that is hit: systems send few of these
+ * messages, but do not choose them by what a datagram holds.
+ *
  * All or nothing: lost packets hit single SYNs, and of a connection's n SYNs all are lost with the nth power of the loss; a filter that judges
  * connections takes all of them. So connections that never came about are a filter's if the power does not explain their number.
  */
@@ -72,6 +75,7 @@ struct em_path_counts { /* of one payload */
 struct em_path_table {
     enum em_transport transport;
     struct em_path_counts payload[EM_PATH_PAYLOADS]; /* those without tries do not count */
+    uint32_t looks; /* how many judgements what was counted has part in, while it grows; 0: this one */
 };
 
 struct em_path_judgement {
@@ -89,5 +93,8 @@ struct em_path_judgement {
 };
 
 void em_path_judge(const struct em_path_table *t, struct em_path_judgement *j);
+
+/* How many tries with these payloads there were, and how many of them were hit; no payload: connections, and those that failed. */
+void em_path_hits(const struct em_path_table *t, uint32_t payloads, uint32_t *hits, uint32_t *tries);
 
 #endif

@@ -4,13 +4,15 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 
 #include "base/late.h"
 
 #define SYMBOLS(S) S(lgamma_r) S(exp) S(log) S(log1p) S(pow)
 LATE_SET(lib, LATE_MATH, SYMBOLS);
 
-enum { HALVINGS = 50 }; /* a limit is then as exact as a double */
+enum { HALVINGS = 50 };  /* a limit is then as exact as a double */
+#define NEGLIGIBLE 1e-17 /* of a sum: what is left changes no double */
 
 int em_stat_load(struct em_why *why)
 {
@@ -60,27 +62,43 @@ static double at_most_one(double p)
 double em_stat_fisher(uint32_t a, uint32_t n, uint32_t b, uint32_t m)
 {
     uint32_t hits = a + b, most = hits < n ? hits : n;
-    double all = log_choose(n + m, hits), sum = 0;
+    double all = log_choose(n + m, hits), mean = (double)hits * n / ((double)n + m), sum = 0;
 
     if (n == 0 || m == 0)
         return 1;
-    for (uint32_t k = a; k <= most; k++)
-        if (hits - k <= m)
-            sum += maths()->exp(log_choose(n, k) + log_choose(m, hits - k) - all);
+    for (uint32_t k = a; k <= most; k++) {
+        double one = hits - k <= m ? maths()->exp(log_choose(n, k) + log_choose(m, hits - k) - all) : 0;
+
+        sum += one;
+        if (k > mean && one < sum * NEGLIGIBLE)
+            break;
+    }
     return at_most_one(sum);
+}
+
+/* The likelihood of exactly i hits, and of its neighbours in one direction as long as they add something: they fall away from the mean. */
+static double tail(uint32_t i, uint32_t n, double p, bool upwards)
+{
+    double one = maths()->exp(log_choose(n, i) + i * maths()->log(p) + (n - i) * maths()->log1p(-p)), sum = 0;
+    double odds = p / (1 - p);
+
+    while (one > sum * NEGLIGIBLE) {
+        sum += one;
+        if (upwards ? i == n : i == 0)
+            break;
+        one *= upwards ? odds * (n - i) / (i + 1) : i / (odds * (n - i + 1));
+        i = upwards ? i + 1 : i - 1;
+    }
+    return sum;
 }
 
 double em_stat_at_least(uint32_t k, uint32_t n, double p)
 {
-    double sum = 0;
-
     if (k == 0 || p >= 1)
         return 1;
     if (k > n || p <= 0)
         return 0;
-    for (uint32_t i = k; i <= n; i++)
-        sum += maths()->exp(log_choose(n, i) + i * maths()->log(p) + (n - i) * maths()->log1p(-p));
-    return at_most_one(sum);
+    return at_most_one(k > n * p ? tail(k, n, p, true) : 1 - tail(k - 1, n, p, false));
 }
 
 double em_stat_lower(uint32_t k, uint32_t n, double doubt)

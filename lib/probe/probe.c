@@ -21,6 +21,7 @@ struct em_probe {
     struct em_probe_uri uri;
     struct em_probe_options options;
     struct em_probe_events events;
+    em_path_memory_fn memory; /* NULL: there is none */
     void *arg;
     int64_t start_us, deadline_us;
     struct em_discovery *discovery; /* NULL: every place is known */
@@ -167,4 +168,14 @@ void em_probe_stop(struct em_probe *p)
         p->stopped = true; /* we are in its callback: on_report frees it */
     else if (p)
         destroy(p);
+}
+
+void em_probe_remember(struct em_probe *p, em_path_memory_fn memory)
+{
+    p->memory = memory;
+}
+
+struct em_path_memory *em_probe_memory(struct em_probe *p, const struct em_probe_result *r)
+{
+    return p->memory ? p->memory(p->arg, r) : NULL;
 }

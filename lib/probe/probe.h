@@ -111,4 +111,10 @@ struct em_probe *em_probe_start(struct em_net *net, const struct em_probe_uri *u
                                 void *arg); /* NULL: no memory */
 void em_probe_stop(struct em_probe *p);     /* NULL is fine */
 
+/* Kind path: where a probe that was just started finds, and adds to, what former ones found at an address (path_memory.h). It is the caller's; NULL:
+ * nothing is remembered there. The result has the address and the port alone. */
+struct em_path_memory;
+typedef struct em_path_memory *(*em_path_memory_fn)(void *arg, const struct em_probe_result *r);
+void em_probe_remember(struct em_probe *p, em_path_memory_fn memory);
+
 #endif

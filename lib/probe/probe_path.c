@@ -6,14 +6,19 @@
 
 #include "probe/attempt.h"
 #include "probe/path.h"
+#include "probe/path_memory.h"
 
 static void end(struct em_attempt *a, bool whole)
 {
     struct em_probe_result *r = &a->result;
     struct em_path_result found;
+    struct em_path_memory *memory;
     uint64_t retransmits = 0, rtt_us = 0, answered = 0;
 
     em_path_result(a->path, &found);
+    memory = em_probe_memory(a->probe, r);
+    if (memory && whole)
+        (void)em_path_remember(memory, &found.table, &found.judgement);
     for (size_t i = 0; i < EM_PATH_PAYLOADS; i++) {
         const struct em_path_counts *c = &found.table.payload[i];
 

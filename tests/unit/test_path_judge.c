@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "harness.h"
 #include "probe/path_judge.h"
+#include "probe/path_memory.h"
 #include "probe/path_stat.h"
 
 #define NEAR(got, want, rel) (fabs((got) - (want)) <= (rel)*fabs(want))
@@ -376,6 +377,22 @@ static void udp_refused(struct em_path_table *t)
     }
 }
 
+/* Nobody listens there: ICMP says so to everything but STUN, though only to every other one. */
+static void udp_refused_but_stun(struct em_path_table *t)
+{
+    udp_refused(t);
+    for (int i = F; i <= RL; i++) {
+        struct em_path_counts *c = &t->payload[i];
+        uint32_t told = i == F || i == S || i == SL ? 0 : ROUNDS / 2;
+
+        if (c->tries == 0)
+            continue;
+        c->refused = told;
+        c->dropped = c->tries - told;
+        c->sends_least = 3;
+    }
+}
+
 static void udp_large(struct em_path_table *t)
 {
     udp(t);
@@ -427,6 +444,8 @@ START_TEST(tables)
           "60 of 60 connections with STUN are dropped" },
         { "STUN dropped before a silent far end", sink_stun_dropped, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED,
           "with STUN are dropped" },
+        { "UDP, nobody listens, but STUN does not get there", udp_refused_but_stun, EM_PATH_CONTENT,
+          EM_VERDICT_FILTERED, "with STUN" },
         { "STUN dropped every other time", stun_half, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED,
           "30 of 60 connections with STUN" },
         { "framed STUN alone", framed_dropped, EM_PATH_CONTENT, EM_VERDICT_BLACKHOLED,
@@ -645,6 +664,89 @@ START_TEST(made_up_paths)
 }
 END_TEST
 
+/* --- over intervals ------------------------------------------------------------------------------------------------------------- */
+
+/* The interval of a path in which the wanted filter was named first; 0: in none. *another: one that is not there was. */
+static unsigned named_in(const struct world *w, unsigned intervals, struct em_path_memory *m, bool *another)
+{
+    unsigned first = 0;
+
+    for (unsigned i = 1; i <= intervals; i++) {
+        struct em_path_table t = { .transport = EM_TRANSPORT_TCP };
+        struct em_path_judgement j;
+
+        for (uint32_t r = 0; r < w->rounds; r++)
+            for (int k = H; k <= RL; k++)
+                try_one(&t, w, k);
+        em_path_judge(&t, &j);
+        if (em_path_remember(m, &t, &j))
+            ck_assert_msg(strstr(j.reason, "intervals together") && j.confidence >= 1 - EM_PATH_DOUBT, "%s",
+                          j.reason);
+        if (j.filter == w->want && first == 0)
+            first = i;
+        *another |= j.filter != w->want && j.filter != EM_PATH_NONE && j.filter != EM_PATH_LOSS;
+    }
+    return first;
+}
+
+/* What no interval shows is found in all of them together, and what is not there is not. */
+START_TEST(rare_faults_add_up)
+{
+    const struct world worlds[] = {
+        { "nothing", 0, 0, 0, 0, 0, 0, 20, EM_PATH_PORT, 0 },
+        { "one packet in a thousand", 0.001, 0.001, 0, 0, 0, 0, 20, EM_PATH_PORT, 0 },
+        { "5 % loss", 0.05, 0, 0, 0, 0, 0, 20, EM_PATH_PORT, 0 },
+        { "framed STUN, 5 %", 0, 0, BITS(F), 0.05, 0, 0, 20, EM_PATH_CONTENT, 1 },
+        { "framed STUN, 2 %", 0, 0, BITS(F), 0.02, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
+        { "STUN, 1 %", 0, 0, BITS(F, S, SL), 0.01, 0, 0, 20, EM_PATH_CONTENT, 0.95 },
+        { "framed STUN, 5 %, and 1 % loss", 0.01, 0, BITS(F), 0.05, 0, 0, 20, EM_PATH_CONTENT, 0.9 },
+    };
+    enum { PATHS = 40 };
+
+    dice_state = (struct em_clock_fake) { .seed = 20261123 };
+    dice = em_clock_fake(&dice_state);
+    for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++) {
+        unsigned found = 0, sum = 0, others = 0;
+
+        for (int k = 0; k < PATHS; k++) {
+            struct em_path_memory m = { 0 };
+            bool another = false;
+            unsigned n = named_in(&worlds[i], EM_PATH_WINDOW, &m, &another);
+
+            found += n > 0;
+            sum += n;
+            others += another;
+        }
+        printf("# %-32s found on %u of %d paths, after %.1f intervals; another filter on %u\n",
+               worlds[i].name, found, PATHS, found ? (double)sum / found : 0, others);
+        ck_assert_msg(found >= worlds[i].right * PATHS && (worlds[i].right > 0 || found == 0) && others <= 1,
+                      "%s", worlds[i].name);
+    }
+}
+END_TEST
+
+/* A path that was mended is not called bad for what it was. */
+START_TEST(a_change_is_forgotten)
+{
+    const struct world bad = { "", 0, 0, BITS(F), 0.1, 0, 0, 20, EM_PATH_CONTENT, 0 },
+                       good = { "", 0, 0, 0, 0, 0, 0, 20, EM_PATH_CONTENT, 0 };
+
+    dice_state = (struct em_clock_fake) { .seed = 1 };
+    dice = em_clock_fake(&dice_state);
+    for (int k = 0; k < 20; k++) {
+        struct em_path_memory m = { 0 };
+        bool another = false;
+
+        ck_assert_uint_gt(named_in(&bad, EM_PATH_WINDOW, &m, &another), 0);
+        ck_assert(m.found);
+        (void)named_in(&good, 6, &m, &another); /* 0.9 to the 120th */
+        ck_assert_uint_eq(named_in(&good, 10, &m, &another), 0);
+        ck_assert(!another && !m.found);
+        ck_assert_uint_le(m.newer_n + m.older_n, EM_PATH_WINDOW);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("statistics");
@@ -655,5 +757,7 @@ int main(void)
     tcase_add_test(t, tables);
     tcase_add_test(t, doubt);
     tcase_add_test(t, made_up_paths);
+    tcase_add_test(t, rare_faults_add_up);
+    tcase_add_test(t, a_change_is_forgotten);
     return em_run();
 }
