@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nagios 4 and Icinga 2, as Debian has them, run check_edge_media by the commands that integrations/ ships, on private configurations. What they
-keep of it (state, output, performance data) is what the plugin said: in every state, with text of strangers in it, whatever those programs do
-with quotes, bars and dollars."""
+"""Managers as Debian has them. Nagios 4 and Icinga 2 run check_edge_media by the commands that integrations/ ships, on private configurations:
+what they keep of it (state, output, performance data) is what the plugin said, in every state, with text of strangers in it. Prometheus scrapes
+/metrics, and SNMP through snmp_exporter with the shipped module: both ways bring the same."""
 import json
 import os
 import re
@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 
 sys.path[:0] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__))), os.path.dirname(os.path.abspath(__file__))]
 import tap  # noqa: E402
 from edgemediad import BUILD, Daemon, StunServer, Trace, free_port, sanitized, wait_for  # noqa: E402
-from private_snmpd import end_with_parent  # noqa: E402
+from private_snmpd import Snmpd, end_with_parent  # noqa: E402
 
 FILES = f"{os.environ.get('EM_SRCDIR', '.')}/integrations"
 PLUGIN = f"{BUILD}/plugins/check_edge_media"
@@ -35,7 +37,11 @@ class Site:
         self.trace = Trace(f"{self.directory}/sip.log")
         self.trace.fail("one@example.com")
         edge = f'edge "oslo" {{\n check "stun" {{ uri = "stun:127.0.0.1:{self.stun.port}" interval = 3600 }}\n check "{HOSTILE}" {{ uri = "tcp:127.0.0.1:{free_port()}" interval = 3600 }}\n}}\n'
-        self.daemon = Daemon(self.directory, edge + f'source "fe" {{ type = trace path = "{self.directory}/sip.log" }}\n')
+        os.mkdir(f"{self.directory}/snmp")
+        self.snmpd = Snmpd(f"{self.directory}/snmp")
+        self.snmpd.start()
+        self.daemon = Daemon(self.directory, edge + f'source "fe" {{ type = trace path = "{self.directory}/sip.log" }}\n',
+                             agentx_address=self.snmpd.agentx)
         self.daemon.start(preexec_fn=end_with_parent)
         wait_for("the call", lambda: self.daemon.status()["code_23"] == 1)
         wait_for("both checks", lambda: self.daemon.status()["daemon"]["checks_untested"] == 0)
@@ -58,6 +64,7 @@ class Site:
 
     def close(self):
         self.daemon.stop()
+        self.snmpd.close()
         self.stun.close()
         shutil.rmtree(self.directory)
 
@@ -75,15 +82,16 @@ def taken_apart(said):
     return first.strip(), longer.strip(), " ".join((data.strip() + " " + more.replace("\n", " ").strip()).split())
 
 
-def run_until(command, done, what, **how):
-    """Runs a manager in the foreground until done(); ends it, and says whether it ended well."""
+def run_until(command, done, what, then=lambda: None):
+    """Runs a manager in the foreground until done(), and through then(); ends it."""
     log = tempfile.TemporaryFile("w+")
-    with log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent, **how) as process:
+    with log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent) as process:
         def ready():
             assert process.poll() is None, f"{what} ended with {process.returncode}"
             return done()
         try:
             wait_for(what, ready, PATIENCE_S)
+            then()
         except AssertionError:
             log.seek(0)
             print("\n".join(f"# {line}" for line in log.read().splitlines()[-30:]))
@@ -279,6 +287,62 @@ def test_icinga_keeps_what_the_plugin_said():
         for name, result in kept.items():
             first, _, longer = result["output"].partition("\n")
             compare(site, name, int(result["state"]), first.strip(), longer.strip(), " ".join(map(str, result["performance_data"] or [])))
+    return None
+
+
+# --- Prometheus, and snmp_exporter behind it ------------------------------------------------------------------------------------------
+
+def scraped(port, query):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={urllib.parse.quote(query)}", timeout=10) as answer:
+        return json.load(answer)["data"]["result"]
+
+
+def prometheus_conf(d, exporter_port):
+    with open(f"{d}/prometheus.yml", "w", encoding="utf-8") as f:
+        f.write(f"""global: {{ scrape_interval: 1s, scrape_timeout: 1s }}
+scrape_configs:
+  - job_name: direct
+    static_configs: [ {{ targets: [ "127.0.0.1:{site.daemon.port}" ] }} ]
+  - job_name: snmp
+    metrics_path: /snmp
+    params: {{ module: [ edgemedia ], target: [ "127.0.0.1:{site.snmpd.port}" ] }}
+    static_configs: [ {{ targets: [ "127.0.0.1:{exporter_port}" ] }} ]
+""")
+
+
+def compare_scraped(port):
+    """Every total, and the state of each check, in Prometheus: what came by /metrics and what came by SNMP through the exporter."""
+    table, = (t for t in json.loads(subprocess.run([f"{BUILD}/tests/agree/dump_catalogue"], capture_output=True, text=True, check=True).stdout)["tables"]
+              if t["json"] == "totals")
+    fields = [f for f in table["fields"] if f["kind"] == "counter" and f["metric"] and f["snmp"]]
+    assert len(fields) >= 8, fields
+    for field in fields:
+        direct, = scraped(port, f"edgemedia_{field['metric']}_total")
+        over_snmp, = scraped(port, field["snmp"] if field["snmp"].startswith("em") else f"em{field['snmp']}")
+        assert float(direct["value"][1]) == float(over_snmp["value"][1]), (direct, over_snmp)
+    probes = {row["metric"]["check"]: row["value"][1] for row in scraped(port, "edgemedia_check_probes_total")}
+    assert set(probes) == {"stun", HOSTILE}, probes
+    assert {row["metric"]["emCheckName"]: row["value"][1] for row in scraped(port, "emCheckProbes")} == probes
+
+
+def test_prometheus_scrapes_the_same_over_http_and_through_snmp_exporter():
+    programs = [shutil.which(name) for name in ("prometheus", "prometheus-snmp-exporter")]
+    if not all(programs):
+        return "no prometheus or no prometheus-snmp-exporter"
+    with tempfile.TemporaryDirectory(prefix="em-prometheus-") as d:
+        exporter_port, port = free_port(), free_port()
+        prometheus_conf(d, exporter_port)
+        exporter = [programs[1], f"--config.file={FILES}/snmp_exporter/snmp-0.21.yml", f"--web.listen-address=127.0.0.1:{exporter_port}"]
+        command = [programs[0], f"--config.file={d}/prometheus.yml", f"--storage.tsdb.path={d}/data", f"--web.listen-address=127.0.0.1:{port}"]
+
+        def both_are_up():
+            try:
+                return len(scraped(port, "up == 1")) == 2
+            except OSError:
+                return False
+
+        run_until(exporter, lambda: run_until(command, both_are_up, "both ways scraped", then=lambda: compare_scraped(port)) or True,
+                  "snmp_exporter")
     return None
 
 
