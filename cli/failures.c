@@ -198,6 +198,7 @@ static int list(const struct conf *conf, const struct buf *filter)
         cli_table_print(&l.table, &l.out);
     if (result == CLI_GOOD && !cli_write(&l.out))
         result = CLI_FAILED;
+    buf_fini(&l.table.cells); /* those of a table that is not printed */
     buf_fini(&l.out);
     return result != CLI_GOOD ? result : l.n > 0 ? CLI_BAD_NEWS : CLI_GOOD;
 }

@@ -11,6 +11,7 @@
 #include "store/history.h"
 #include "store/state.h"
 #include "store_older.h"
+#include "store_snapshot.h"
 
 #define T0 (INT64_C(1700000000) * EM_US_PER_S)
 #define MINUTE (60 * EM_US_PER_S)
@@ -162,24 +163,11 @@ static void put_in_transaction(const struct one *o)
     OK(em_store_commit(store, &why));
 }
 
-static struct em_snapshot *snapshot(void)
-{
-    size_t counts[EM_T_COUNT] = { 0 };
-    struct em_snapshot *s;
-
-    em_store_counts(store, counts);
-    s = em_snapshot_new(counts);
-    ck_assert_ptr_nonnull(s);
-    OK(em_store_fill(store, s, &why));
-    em_snapshot_finish(s);
-    return s;
-}
-
 /* All rows, "kind name media/23/both/1h" by kind. */
 static const char *rows(void)
 {
     static char text[4096];
-    struct em_snapshot *s = snapshot();
+    struct em_snapshot *s = snapshot(store);
     size_t n = 0;
 
     text[0] = '\0';
@@ -322,7 +310,7 @@ START_TEST(those_that_failed_last_are_kept_and_nothing_is_lost)
 
     many(0, 1000, 10);
     for (int round = 0; round < 2; round++) {
-        s = snapshot();
+        s = snapshot(store);
         ck_assert_uint_eq(sum(s, &n, &others), 1000);
         ck_assert_uint_eq(n, EM_PEERS_KEPT);
         ck_assert_uint_eq(others, 1000 - EM_PEERS_KEPT);
@@ -336,13 +324,13 @@ START_TEST(those_that_failed_last_are_kept_and_nothing_is_lost)
     }
     ago_us = 3600 * EM_US_PER_S;
     put_in_transaction(&(struct one) { "old", 23, 0, "192.0.2.1:1", US, THEM, EM_SIDE_CALLER });
-    s = snapshot(); /* older than all that are kept: it takes nobody's place */
+    s = snapshot(store); /* older than all that are kept: it takes nobody's place */
     ck_assert_uint_eq(sum(s, &n, &others), 1001);
     ck_assert(!has_relay(s, "192.0.2.1", &after));
     free(s);
     ago_us = 0;
     put_in_transaction(&(struct one) { "back", 23, 0, "198.51.3.186:1", US, THEM, EM_SIDE_CALLER });
-    s = snapshot(); /* comes back, with a number that nobody had */
+    s = snapshot(store); /* comes back, with a number that nobody had */
     ck_assert(has_relay(s, "198.51.3.186", &after));
     ck_assert_uint_gt(after, before);
     ck_assert(!has_relay(s, "198.51.3.187", &after));
@@ -360,7 +348,7 @@ START_TEST(a_flood_in_one_transaction_moves_few)
 
     many(0, EM_PEERS_KEPT, EM_PEERS_KEPT);
     many(EM_PEERS_KEPT, 5000, 5000);
-    s = snapshot();
+    s = snapshot(store);
     ck_assert_uint_eq(sum(s, &n, &others), 5000 + EM_PEERS_KEPT);
     ck_assert_uint_eq(n, EM_PEERS_KEPT);
     ck_assert(has_relay(s, "198.51.0.64", &number)); /* the last of those that were there stays */
@@ -385,7 +373,7 @@ START_TEST(a_peer_has_a_history_and_takes_it_along)
     uint32_t number = 0;
 
     many(0, 1, 1);
-    s = snapshot();
+    s = snapshot(store);
     ck_assert(has_relay(s, "198.51.0.1", &number));
     free(s);
     ck_assert_uint_eq(history(number), 1);

@@ -15,6 +15,7 @@
 #include "store/history.h"
 #include "store/state.h"
 #include "store_older.h"
+#include "store_snapshot.h"
 
 enum { SNAPSHOT_US = EM_SANITIZED ? 20000 : 2000 }; /* how long a snapshot may take */
 
@@ -89,19 +90,6 @@ static void put(struct em_store *s, const char *call, uint32_t code, uint32_t ic
     struct em_report r = report(call, code, ice, time_us);
 
     OK(em_store_report(s, 1, &r, "/var/log/a.log", &why));
-}
-
-static struct em_snapshot *snapshot(struct em_store *s)
-{
-    size_t counts[EM_T_COUNT] = { 0 };
-    struct em_snapshot *to;
-
-    em_store_counts(s, counts);
-    to = em_snapshot_new(counts);
-    ck_assert_ptr_nonnull(to);
-    OK(em_store_fill(s, to, &why));
-    em_snapshot_finish(to);
-    return to;
 }
 
 static struct em_totals totals(struct em_store *s)
