@@ -205,6 +205,16 @@ static void read_listen(struct reading *r, int place, const struct em_conf_raw_s
             raw->listen);
 }
 
+/* What its kind says of it, unless something is wrong with it already. */
+static void check_source(struct reading *r, int place, struct em_source_conf *s)
+{
+    const char *option = "type";
+    struct em_why why;
+
+    if (!r->errors_n && em_source_check(s, &option, &why) != 0)
+        conf_complain(r, conf_line_of(r, place, option), "%s", why.text);
+}
+
 static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_source_conf *s)
 {
     struct em_conf_raw_source *raw = calloc(1, sizeof *raw);
@@ -225,6 +235,7 @@ static void read_source(struct reading *r, cfg_t *cfg, int place, struct em_sour
                           s->path[i]);
     if (raw->listen[0])
         read_listen(r, place, raw, s);
+    check_source(r, place, s);
     explicit_bzero(raw, sizeof *raw);
     free(raw);
 }

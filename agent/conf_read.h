@@ -46,6 +46,7 @@ void conf_set_all(struct reading *r, cfg_t *cfg, int place, const struct em_conf
 
 /* A password or shared secret: the file without the line end behind it. */
 void conf_read_secret(struct reading *r, unsigned line, const char *path, char to[EM_SECRET_MAX]);
+void conf_read_line(struct reading *r, unsigned line, const char *path, char *to, size_t size);
 
 /* The options outside of blocks, when they have been set; then the blocks. */
 void conf_check_root(struct reading *r);

@@ -20,6 +20,7 @@ enum em_conf_kind {
     EM_CONF_PORTS,    /* struct em_port_range */
     EM_CONF_TRUTH,    /* bool: yes/no, true/false, on/off */
     EM_CONF_SOURCE,   /* enum em_source_type as uint32_t */
+    EM_CONF_SECRET,   /* char[size]: the line that the file holds whose path is written */
     EM_CONF_LATER,    /* a word of the language that this version does not have */
 };
 

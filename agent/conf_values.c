@@ -92,6 +92,12 @@ void conf_set(struct reading *r, unsigned line, const struct em_conf_row *row, v
     case EM_CONF_SOURCE:
         set_word(r, line, row, to, value);
         break;
+    case EM_CONF_SECRET:
+        if (value[0] != '/')
+            conf_complain(r, line, "%s: \"%s\" is not an absolute path", row->name, value);
+        else
+            conf_read_line(r, line, value, to, row->size);
+        break;
     case EM_CONF_LATER:
         break;
     }
@@ -130,25 +136,30 @@ void conf_set_all(struct reading *r, cfg_t *cfg, int place, const struct em_conf
     }
 }
 
-void conf_read_secret(struct reading *r, unsigned line, const char *path, char to[EM_SECRET_MAX])
+void conf_read_line(struct reading *r, unsigned line, const char *path, char *to, size_t size)
 {
     struct em_why why;
     struct stat st;
     char *text = NULL;
     size_t n;
 
-    if (conf_slurp(path, 2 * EM_SECRET_MAX, &text, &n, &st, &why) < 0) {
+    if (conf_slurp(path, 2 * size, &text, &n, &st, &why) < 0) {
         conf_complain(r, line, "%s", why.text);
         return;
     }
     while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
         text[--n] = '\0';
-    if (n == 0 || n >= EM_SECRET_MAX || strpbrk(text, "\r\n") || strlen(text) != n)
-        conf_complain(r, line, "%s must hold one line of 1 to %d bytes", path, EM_SECRET_MAX - 1);
+    if (n == 0 || n >= size || strpbrk(text, "\r\n") || strlen(text) != n)
+        conf_complain(r, line, "%s must hold one line of 1 to %zu bytes", path, size - 1);
     else
         memcpy(to, text, n + 1);
     if (st.st_mode & S_IROTH)
         em_log_warning("%s:%u: everybody on this machine can read %s; chmod o-r it", r->file, line, path);
     explicit_bzero(text, n);
     free(text);
+}
+
+void conf_read_secret(struct reading *r, unsigned line, const char *path, char to[EM_SECRET_MAX])
+{
+    conf_read_line(r, line, path, to, EM_SECRET_MAX);
 }

@@ -51,6 +51,7 @@ static const char *shown(const struct em_conf_row *row)
                                          [EM_CONF_DURATION] = "0",
                                          [EM_CONF_PORTS] = "50000-59999",
                                          [EM_CONF_SOURCE] = "trace",
+                                         [EM_CONF_SECRET] = "/etc/edgemedia/file",
                                          [EM_CONF_LATER] = NULL };
 
     return row->initial ? row->initial : looks[row->kind] ? looks[row->kind] : "";

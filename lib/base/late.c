@@ -45,11 +45,11 @@ static struct library {
 #ifdef EM_LATE_MATH
     [LATE_MATH] = { .file = EM_LATE_MATH, .what = "statistics of paths" },
 #endif
+#ifdef EM_LATE_CURL
+    [LATE_CURL] = { .file = EM_LATE_CURL, .what = "HTTP" },
+#endif
 #ifdef EM_LATE_JSON
     [LATE_JSON] = { .file = EM_LATE_JSON, .what = "answers of a daemon" },
-#endif
-#ifdef EM_LATE_CURL
-    [LATE_CURL] = { .file = EM_LATE_CURL, .what = "the control socket" },
 #endif
 #ifdef EM_LATE_NETSNMP
     [LATE_NETSNMP] = { .file = EM_LATE_NETSNMP, .what = "SNMP" },

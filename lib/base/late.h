@@ -35,9 +35,9 @@ enum late_library {
     LATE_SSL,
     LATE_UNISTRING,
     LATE_MATH,
+    LATE_CURL,
     LATE_PLUGIN_FIRST,
     LATE_JSON = LATE_PLUGIN_FIRST,
-    LATE_CURL,
     LATE_NETSNMP,
     LATE_N,
 };

@@ -106,7 +106,7 @@ static void fail_of(struct em_http *h, CURLcode code)
     else if (h->end == EM_HTTP_LOCAL)
         snprintf(what, sizeof what, "no memory for the answer");
     else
-        snprintf(what, sizeof what, "%s", h->said[0] ? h->said : curl_easy_strerror(code));
+        snprintf(what, sizeof what, "%s", h->said[0] ? h->said : http_curl.curl_easy_strerror(code));
     if (h->header_bytes > EM_HTTP_HEADERS_MAX)
         snprintf(what, sizeof what, "the headers are longer than %d bytes", EM_HTTP_HEADERS_MAX);
     fail(h, end, what,
@@ -136,7 +136,7 @@ static bool follow(struct em_http *h)
     const char *place = NULL;
     struct em_http_url u;
 
-    (void)curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &place);
+    (void)http_curl.curl_easy_getinfo(h->easy, CURLINFO_REDIRECT_URL, &place);
     if (!place) {
         fail(h, EM_HTTP_REDIRECTED, "the answer is a redirect to nowhere", "");
         return false;
@@ -170,8 +170,8 @@ void http_over(struct em_http *h, CURLcode code)
     long status = 0;
     curl_off_t bytes = 0;
 
-    (void)curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(h->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes);
+    (void)http_curl.curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)http_curl.curl_easy_getinfo(h->easy, CURLINFO_SIZE_DOWNLOAD_T, &bytes);
     h->answer.status = status > 0 && status < 1000 ? (unsigned)status : 0;
     h->answer.wire_bytes += (uint64_t)bytes;
     h->answer.retry_after_us =
@@ -251,8 +251,8 @@ static void fill_places(struct em_http *h, bool *good)
 
     if (em_addr_read(h->near.host, h->near.port, &literal))
         return;
-    curl_slist_free_all(h->known);
-    h->known = known_addresses(h, known, sizeof known) ? curl_slist_append(NULL, known) : NULL;
+    http_curl.curl_slist_free_all(h->known);
+    h->known = known_addresses(h, known, sizeof known) ? http_curl.curl_slist_append(NULL, known) : NULL;
     *good = *good && h->known;
     HTTP_SET(*good, h->easy, CURLOPT_RESOLVE, h->known);
 }
@@ -300,7 +300,7 @@ bool http_send(struct em_http *h)
     h->end = 0;
     h->header_bytes = 0;
     h->said[0] = h->retry_after[0] = h->date[0] = '\0';
-    curl_easy_reset(h->easy); /* connections are the multi handle's */
+    http_curl.curl_easy_reset(h->easy); /* connections are the multi handle's */
     return fill(h) && http_start(h);
 }
 
@@ -339,7 +339,7 @@ static void on_patience(void *arg)
 
 static bool add_header(struct em_http *h, const char *text)
 {
-    struct curl_slist *more = curl_slist_append(h->headers, text);
+    struct curl_slist *more = http_curl.curl_slist_append(h->headers, text);
 
     h->headers = more ? more : h->headers;
     return more;
@@ -347,7 +347,7 @@ static bool add_header(struct em_http *h, const char *text)
 
 static bool take_headers(struct em_http *h, const struct em_http_ask *ask)
 {
-    curl_slist_free_all(h->headers);
+    http_curl.curl_slist_free_all(h->headers);
     h->headers = NULL;
     if (!add_header(h, "Accept: application/json") || !add_header(h, "Expect:") ||
         (ask->body && !add_header(h, "Content-Type: application/json")))
@@ -452,6 +452,10 @@ struct em_http *em_http_new(struct em_net *net, const struct em_http_conf *conf,
         (void)em_fail(why, EM_ERR_MEMORY, "no memory for an HTTP client");
         return NULL;
     }
+    if (late_load(&http_curl.late, why) != 0) {
+        free(h);
+        return NULL;
+    }
     h->net = net;
     h->body = buf_heap(EM_HTTP_BODY_MAX + 1);
     if (take_conf(h, conf, why) != 0) {
@@ -470,8 +474,8 @@ void http_free_now(struct em_http *h)
 {
     http_loop_fini(h);
     em_timer_free(h->patience);
-    curl_slist_free_all(h->headers);
-    curl_slist_free_all(h->known);
+    http_curl.curl_slist_free_all(h->headers);
+    http_curl.curl_slist_free_all(h->known);
     buf_fini(&h->body);
     free(h->ca_file);
     http_forget(&h->proxy);

@@ -4,12 +4,24 @@
 #ifndef EM_NET_HTTP_INSIDE_H
 #define EM_NET_HTTP_INSIDE_H
 
+#define CURL_DISABLE_TYPECHECK /* it takes functions by their names; ours are in a set */
 #include <curl/curl.h>
 
+#include "base/late.h"
 #include "net/http.h"
 #include "net/net_event.h"
 
 enum { HTTP_VALUE_MAX = 64 };
+
+/* clang-format off */
+#define HTTP_SYMBOLS(S) \
+    S(curl_url) S(curl_url_get) S(curl_url_set) S(curl_url_cleanup) S(curl_free) S(curl_getdate) \
+    S(curl_slist_append) S(curl_slist_free_all) S(curl_global_init) \
+    S(curl_easy_init) S(curl_easy_setopt) S(curl_easy_getinfo) S(curl_easy_reset) S(curl_easy_cleanup) S(curl_easy_strerror) \
+    S(curl_multi_init) S(curl_multi_setopt) S(curl_multi_assign) S(curl_multi_socket_action) S(curl_multi_info_read) \
+    S(curl_multi_add_handle) S(curl_multi_remove_handle) S(curl_multi_cleanup)
+/* clang-format on */
+LATE_DECLARE(http_curl, HTTP_SYMBOLS); /* http_text.c */
 
 struct em_http {
     struct em_net *net;
@@ -50,7 +62,7 @@ struct em_http {
 /* Sets an option; good becomes false when it cannot be. */
 #define HTTP_SET(good, easy, option, value)                                                                  \
     do {                                                                                                     \
-        if (curl_easy_setopt(easy, option, value) != CURLE_OK)                                               \
+        if (http_curl.curl_easy_setopt(easy, option, value) != CURLE_OK)                                     \
             (good) = false;                                                                                  \
     } while (0)
 

@@ -8,7 +8,7 @@ enum { KEPT_CONNECTIONS = 2 };
 static void collect(struct em_http *h)
 {
     int left;
-    CURLMsg *m = curl_multi_info_read(h->multi, &left);
+    CURLMsg *m = http_curl.curl_multi_info_read(h->multi, &left);
     CURLcode code;
 
     if (!m || m->msg != CURLMSG_DONE)
@@ -22,7 +22,7 @@ static void act(struct em_http *h, curl_socket_t s, int what)
 {
     int running;
 
-    (void)curl_multi_socket_action(h->multi, s, what, &running);
+    (void)http_curl.curl_multi_socket_action(h->multi, s, what, &running);
     collect(h);
 }
 
@@ -58,12 +58,12 @@ static int want_socket(CURL *easy, curl_socket_t s, int what, void *arg, void *o
     (void)easy;
     if (own) {
         event_free(own);
-        (void)curl_multi_assign(h->multi, s, NULL);
+        (void)http_curl.curl_multi_assign(h->multi, s, NULL);
     }
     if (what == CURL_POLL_REMOVE)
         return 0;
     e = event_new(((struct ev_net *)h->net)->base, s, (short)(events | EV_PERSIST), on_socket, h);
-    if (!e || event_add(e, NULL) != 0 || curl_multi_assign(h->multi, s, e) != CURLM_OK) {
+    if (!e || event_add(e, NULL) != 0 || http_curl.curl_multi_assign(h->multi, s, e) != CURLM_OK) {
         if (e)
             event_free(e);
         return -1; /* curl ends the transfer */
@@ -73,11 +73,11 @@ static int want_socket(CURL *easy, curl_socket_t s, int what, void *arg, void *o
 
 static bool set_up(struct em_http *h)
 {
-    return curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, want_socket) == CURLM_OK &&
-           curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h) == CURLM_OK &&
-           curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer) == CURLM_OK &&
-           curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h) == CURLM_OK &&
-           curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS) == CURLM_OK;
+    return http_curl.curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, want_socket) == CURLM_OK &&
+           http_curl.curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h) == CURLM_OK &&
+           http_curl.curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, want_timer) == CURLM_OK &&
+           http_curl.curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h) == CURLM_OK &&
+           http_curl.curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS) == CURLM_OK;
 }
 
 /* curl's global state is made by the first client and stays: it cannot be unmade while OpenSSL is used elsewhere. */
@@ -85,36 +85,36 @@ static bool curl_is_ready(void)
 {
     static bool ready;
 
-    ready = ready || curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    ready = ready || http_curl.curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     return ready;
 }
 
 bool http_loop_init(struct em_http *h)
 {
     return curl_is_ready() && (h->timer = evtimer_new(((struct ev_net *)h->net)->base, on_timer, h)) &&
-           (h->multi = curl_multi_init()) && (h->easy = curl_easy_init()) && set_up(h);
+           (h->multi = http_curl.curl_multi_init()) && (h->easy = http_curl.curl_easy_init()) && set_up(h);
 }
 
 void http_loop_fini(struct em_http *h)
 {
     http_end(h);
     if (h->easy)
-        curl_easy_cleanup(h->easy);
+        http_curl.curl_easy_cleanup(h->easy);
     if (h->multi)
-        (void)curl_multi_cleanup(h->multi);
+        (void)http_curl.curl_multi_cleanup(h->multi);
     if (h->timer)
         event_free(h->timer);
 }
 
 bool http_start(struct em_http *h)
 {
-    h->running = curl_multi_add_handle(h->multi, h->easy) == CURLM_OK;
+    h->running = http_curl.curl_multi_add_handle(h->multi, h->easy) == CURLM_OK;
     return h->running;
 }
 
 void http_end(struct em_http *h)
 {
     if (h->running)
-        (void)curl_multi_remove_handle(h->multi, h->easy);
+        (void)http_curl.curl_multi_remove_handle(h->multi, h->easy);
     h->running = false;
 }

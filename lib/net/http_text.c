@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * What HTTP texts mean: URLs and the two forms of Retry-After. */
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "net/http.h"
+#include "net/http_inside.h"
+
+LATE_DEFINE(http_curl, LATE_CURL, HTTP_SYMBOLS);
 
 enum { DATE_MAX = 64 };
 
 static bool part(CURLU *url, CURLUPart which, char *to, size_t size)
 {
     char *text = NULL;
-    bool good = curl_url_get(url, which, &text, CURLU_DEFAULT_PORT) == CURLUE_OK &&
+    bool good = http_curl.curl_url_get(url, which, &text, CURLU_DEFAULT_PORT) == CURLUE_OK &&
                 slice_copy(slice_of(text), to, size) && *to;
 
-    curl_free(text);
+    http_curl.curl_free(text);
     return good;
 }
 
 static bool has(CURLU *url, CURLUPart which)
 {
     char *text = NULL;
-    bool there = curl_url_get(url, which, &text, 0) == CURLUE_OK;
+    bool there = http_curl.curl_url_get(url, which, &text, 0) == CURLUE_OK;
 
-    curl_free(text);
+    http_curl.curl_free(text);
     return there;
 }
 
@@ -58,7 +59,7 @@ static bool plain_text(const char *text)
 
 bool em_http_url_read(const char *text, struct em_http_url *u)
 {
-    CURLU *url = plain_text(text) ? curl_url() : NULL;
+    CURLU *url = plain_text(text) && late_load(&http_curl.late, NULL) == 0 ? http_curl.curl_url() : NULL;
     struct em_http_url read = { 0 };
     char port[8];
     uint64_t number = 0;
@@ -66,12 +67,12 @@ bool em_http_url_read(const char *text, struct em_http_url *u)
 
     if (!url)
         return false;
-    good = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
+    good = http_curl.curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
            part(url, CURLUPART_SCHEME, read.scheme, sizeof read.scheme) &&
            part(url, CURLUPART_HOST, read.host, sizeof read.host) &&
            part(url, CURLUPART_PORT, port, sizeof port) && em_read_uint(port, 1, UINT16_MAX, &number) &&
            !has(url, CURLUPART_FRAGMENT);
-    curl_url_cleanup(url);
+    http_curl.curl_url_cleanup(url);
     if (!good)
         return false;
     plain_host(read.host);
@@ -83,12 +84,13 @@ bool em_http_url_read(const char *text, struct em_http_url *u)
 static bool date_us(struct slice text, int64_t *us)
 {
     char date[DATE_MAX];
-    time_t t = slice_copy(slice_trim(text), date, sizeof date) && *date ? curl_getdate(date, NULL) : -1;
+    time_t t;
 
-    if (t < 0)
+    if (!slice_copy(slice_trim(text), date, sizeof date) || !*date || late_load(&http_curl.late, NULL) != 0)
         return false;
+    t = http_curl.curl_getdate(date, NULL);
     *us = (int64_t)t * EM_US_PER_S;
-    return true;
+    return t >= 0;
 }
 
 static int64_t bounded(int64_t us)
@@ -113,6 +115,7 @@ int64_t em_http_retry_after(struct slice value, struct slice date, int64_t now_u
     }
     if (!date_us(text, &at_us))
         return -1;
-    (void)date_us(date, &from_us);
+    if (!date_us(date, &from_us))
+        from_us = now_us;
     return bounded(at_us - from_us);
 }

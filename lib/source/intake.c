@@ -35,8 +35,10 @@ int em_intake_count(struct em_intake *in, const struct em_reader_stats *delta)
 static void on_report(void *arg, const struct em_report *r)
 {
     struct em_intake *in = arg;
+    struct em_report timed = *r;
 
-    (void)em_intake_report(in, in->file, r);
+    timed.time_us = r->time_us != 0 ? r->time_us : in->time_us;
+    (void)em_intake_report(in, in->file, &timed);
 }
 
 int em_intake_text(struct em_intake *in, const char *file, const void *bytes, size_t n)

@@ -29,6 +29,7 @@ struct em_intake {
     bool failing; /* the last one could not be written: why tells, and it was said in the log */
     struct em_why why;
     const char *file; /* during em_intake_text */
+    int64_t time_us;  /* the source's to set: of reports whose text has no time; 0: none */
 };
 
 /* Nothing to free. */

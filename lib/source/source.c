@@ -3,11 +3,13 @@
 #include "source/source.h"
 
 #include "source/hep.h"
+#include "source/http.h"
 #include "source/trace.h"
 
 static const struct em_source_kind *const kinds[] = {
     &em_trace_kind,
     &em_hep_kind,
+    &em_http_kind,
 };
 
 const struct em_source_kind *em_source_kind(enum em_source_type type)
@@ -16,4 +18,19 @@ const struct em_source_kind *em_source_kind(enum em_source_type type)
         if (kinds[i]->type == type)
             return kinds[i];
     return NULL;
+}
+
+static const struct {
+    enum em_source_type type;
+    int (*check)(struct em_source_conf *conf, const char **option, struct em_why *why);
+} checks[] = {
+    { EM_SOURCE_HTTP, em_http_source_check },
+};
+
+int em_source_check(struct em_source_conf *conf, const char **option, struct em_why *why)
+{
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        if (checks[i].type == conf->type)
+            return checks[i].check(conf, option, why);
+    return 0;
 }

@@ -13,7 +13,23 @@
 #include "net/net.h"
 #include "store/store.h"
 
-enum { EM_SOURCE_PATHS_MAX = 16 };
+enum {
+    EM_SOURCE_PATHS_MAX = 16,
+    EM_SOURCE_URL_MAX = 1024,
+    EM_SOURCE_QUERY_MAX = 2048,
+    EM_SOURCE_SECRET_MAX = 512,
+    EM_SOURCE_TOKEN_MAX = 4096,
+    EM_SOURCE_POINTER_MAX = 256,
+};
+
+/* What only http has. */
+enum em_http_preset { EM_HTTP_HOMER7 = 1, EM_HTTP_LOKI, EM_HTTP_ELASTICSEARCH, EM_HTTP_GENERIC };
+struct em_source_http {
+    enum em_http_preset preset; /* what em_source_conf.preset says */
+    char url[EM_SOURCE_URL_MAX], index[EM_URI_MAX], tenant[EM_NAME_MAX], token[EM_SOURCE_TOKEN_MAX];
+    char text[EM_SOURCE_POINTER_MAX], time_field[EM_SOURCE_POINTER_MAX], cursor[EM_SOURCE_POINTER_MAX];
+    char proxy[EM_URI_MAX], proxy_user[EM_URI_MAX], proxy_password[EM_SOURCE_SECRET_MAX];
+};
 
 /* What is configured. Made zeroed, and filled with options of its own kind only: two of them are the same if their bytes are. Secrets are in
  * it, read from their files; whoever frees one clears it. */
@@ -26,6 +42,14 @@ struct em_source_conf {
     bool from_start; /* trace: at the very first start, read what the files hold already */
 
     struct em_addr listen; /* hep, sdn */
+    /* Of several kinds; "" and 0 where nothing is configured. */
+    char preset[EM_NAME_MAX], query[EM_SOURCE_QUERY_MAX];
+    char user[EM_URI_MAX], password[EM_SOURCE_SECRET_MAX], ca_file[EM_URI_MAX];
+    bool insecure;
+    uint32_t page; /* records of one answer */
+    int64_t interval_us, since_us, overlap_us, timeout_us;
+
+    struct em_source_http http;
 };
 
 /* What a source works with. changed is called after each commit that brought something, and when state or error of the row change, so that a
@@ -50,6 +74,9 @@ struct em_source_kind {
     /* Why it has stopped until the database can be written again; "": it goes on. */
     const char *(*failure)(const void *source);
 };
+
+/* What is wrong with a configuration beyond its words: 0, or EM_ERR_INPUT and the name of the option. Fills in what follows from the words. */
+int em_source_check(struct em_source_conf *conf, const char **option, struct em_why *why) EM_MUST_CHECK;
 
 /* NULL: this build has no sources of that type. */
 const struct em_source_kind *em_source_kind(enum em_source_type type);
