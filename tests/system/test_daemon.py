@@ -301,7 +301,7 @@ def test_documents_agree():
     for option in re.findall(r"--([\w-]+)", run("--help").stdout.split("SIGHUP")[0]):
         assert re.search(rf"Fl (\w , )?-{option}|, -{option}", manual), option
     with directory() as d:
-        example = page.split(".Bd -literal\n")[1].split(".Ed")[0].replace("/etc/edgemedia/turn.pw", f"{d}/pw")
+        example = re.sub(r"/etc/edgemedia/[\w.]+", f"{d}/pw", page.split(".Bd -literal\n")[1].split(".Ed")[0])
         with open(f"{d}/pw", "w", encoding="ascii") as f:
             f.write("secret\n")
         with open(f"{d}/page.conf", "w", encoding="utf-8") as f:
