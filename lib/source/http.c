@@ -125,7 +125,7 @@ static int load_place(struct http_source *s, struct em_why *why)
     return err != 0 ? err : em_store_seen_count(s->env.store, s->env.number, &s->seen_n, why);
 }
 
-static struct em_http *make_client(const struct http_source *s, struct em_why *why)
+static bool make_client(struct http_source *s, struct em_why *why)
 {
     const struct em_source_conf *c = &s->conf;
     bool basic = !s->preset->login; /* else user and password are for the login */
@@ -137,7 +137,8 @@ static struct em_http *make_client(const struct http_source *s, struct em_why *w
                                        .user = basic ? c->user : "",
                                        .password = basic ? c->password : "" };
 
-    return s->client->make(s->env.net, &conf, why);
+    s->http = s->client->make(s->env.net, &conf, why);
+    return s->http;
 }
 
 static void stop(void *source)
@@ -178,7 +179,7 @@ int em_http_source_start(const struct em_http_client *client, const struct em_so
     http_shape_of(&s->conf, &s->shape);
     em_intake_init(&s->in, env, s->conf.name);
     err = load_place(s, why);
-    if (err == 0 && !(s->http = make_client(s, why)))
+    if (err == 0 && !make_client(s, why))
         err = EM_ERR_INPUT;
     if (err == 0 && !(s->timer = em_timer_new(env->net, on_timer, s)))
         err = em_fail(why, EM_ERR_MEMORY, "source %s: no memory", conf->name);
