@@ -5,7 +5,7 @@ from yamltext import document
 
 TEMPLATE = "Edge Media Monitor by SNMP"
 GROUP = "Templates/Applications"
-DISCOVERED = ("edges", "checks", "ranges", "sources", "diagnostic_codes", "ice_warning_bits", "media_kinds")
+DISCOVERED = ("edges", "checks", "ranges", "sources", "diagnostic_codes", "ice_warning_bits", "media_kinds", "peers")
 UNITS = {"bytes": "B", "microseconds": "s", "days": "d"}
 
 
