@@ -113,7 +113,7 @@ static const struct em_conf_row edge_rows[] = {
            .help = "Names and addresses of the edge; each is tested."),
 };
 
-#define LISTENING (EM_CONF_OF(EM_SOURCE_HEP) | EM_CONF_OF(EM_SOURCE_SDN))
+#define LISTENING (EM_CONF_OF(EM_SOURCE_HEP) | EM_CONF_OF(EM_SOURCE_SDN) | EM_CONF_OF(EM_SOURCE_QOE))
 
 static const struct em_conf_row source_rows[] = {
     OPTION("type", SOURCE, em_conf_raw_source, type, .needed = true, .help = "What kind of source it is."),

@@ -4,12 +4,11 @@
 
 #include "source/hep.h"
 #include "source/http.h"
+#include "source/sdn.h"
 #include "source/trace.h"
 
 static const struct em_source_kind *const kinds[] = {
-    &em_trace_kind,
-    &em_hep_kind,
-    &em_http_kind,
+    &em_trace_kind, &em_hep_kind, &em_http_kind, &em_sdn_kind, &em_qoe_kind,
 };
 
 const struct em_source_kind *em_source_kind(enum em_source_type type)

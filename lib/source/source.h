@@ -41,7 +41,8 @@ struct em_source_conf {
     size_t path_n;
     bool from_start; /* trace: at the very first start, read what the files hold already */
 
-    struct em_addr listen; /* hep, sdn */
+    struct em_addr listen; /* hep, sdn, qoe */
+
     /* Of several kinds; "" and 0 where nothing is configured. */
     char preset[EM_NAME_MAX], query[EM_SOURCE_QUERY_MAX];
     char user[EM_URI_MAX], password[EM_SOURCE_SECRET_MAX], ca_file[EM_URI_MAX];
