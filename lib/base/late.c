@@ -49,7 +49,7 @@ static struct library {
     [LATE_CURL] = { .file = EM_LATE_CURL, .what = "HTTP" },
 #endif
 #ifdef EM_LATE_JSON
-    [LATE_JSON] = { .file = EM_LATE_JSON, .what = "answers of a daemon" },
+    [LATE_JSON] = { .file = EM_LATE_JSON, .what = "JSON" },
 #endif
 #ifdef EM_LATE_NETSNMP
     [LATE_NETSNMP] = { .file = EM_LATE_NETSNMP, .what = "SNMP" },

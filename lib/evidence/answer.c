@@ -6,8 +6,21 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/late.h"
 #include "base/opt.h"
 #include "evidence/lines.h"
+
+/* clang-format off */
+#define SYMBOLS(S) \
+    S(json_tokener_new_ex) S(json_tokener_set_flags) S(json_tokener_free) S(json_object_put) \
+    S(json_tokener_error_desc) S(json_tokener_get_error) S(json_tokener_parse_ex) \
+    S(json_tokener_get_parse_end) S(json_object_is_type) S(json_object_object_get_ex) \
+    S(json_object_array_get_idx) S(json_object_array_length) S(json_object_iter_begin) \
+    S(json_object_iter_end) S(json_object_iter_equal) S(json_object_iter_next) \
+    S(json_object_iter_peek_value) S(json_object_get_string) S(json_object_get_string_len) \
+    S(json_object_to_json_string_ext)
+/* clang-format on */
+LATE_SET(lib, LATE_JSON, SYMBOLS);
 
 enum {
     PIECE = 64 * 1024, /* what json-c is given at once */
@@ -28,12 +41,13 @@ struct em_answer *em_answer_new(void)
 {
     struct em_answer *a = calloc(1, sizeof *a);
 
-    if (a && !(a->tokener = json_tokener_new_ex(EM_ANSWER_DEPTH_MAX))) {
+    if (a &&
+        (late_load(&lib.late, NULL) < 0 || !(a->tokener = lib.json_tokener_new_ex(EM_ANSWER_DEPTH_MAX)))) {
         free(a);
         return NULL;
     }
     if (a) /* comments and other quotes would hide from count() what is in them; what trails is looked at by parse() */
-        json_tokener_set_flags(a->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+        lib.json_tokener_set_flags(a->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     return a;
 }
 
@@ -41,8 +55,8 @@ void em_answer_free(struct em_answer *a)
 {
     if (!a)
         return;
-    json_tokener_free(a->tokener);
-    (void)json_object_put(a->whole);
+    lib.json_tokener_free(a->tokener);
+    (void)lib.json_object_put(a->whole);
     free(a->record);
     free(a);
 }
@@ -114,7 +128,7 @@ static bool only_blanks(const char *p, size_t n)
 static int no_json(const struct em_answer *a, struct em_why *why)
 {
     return em_fail(why, EM_ERR_INPUT, "the answer is no JSON: %s near byte %zu",
-                   json_tokener_error_desc(json_tokener_get_error(a->tokener)), a->bytes);
+                   lib.json_tokener_error_desc(lib.json_tokener_get_error(a->tokener)), a->bytes);
 }
 
 static int parse(struct em_answer *a, const char *p, size_t n, struct em_why *why)
@@ -124,8 +138,8 @@ static int parse(struct em_answer *a, const char *p, size_t n, struct em_why *wh
 
     if (a->done)
         return only_blanks(p, n) ? 0 : em_fail(why, EM_ERR_INPUT, "the answer is more than one JSON value");
-    a->whole = json_tokener_parse_ex(a->tokener, p, (int)n);
-    e = json_tokener_get_error(a->tokener);
+    a->whole = lib.json_tokener_parse_ex(a->tokener, p, (int)n);
+    e = lib.json_tokener_get_error(a->tokener);
     if (e == json_tokener_continue)
         return 0;
     if (e == json_tokener_error_depth)
@@ -133,7 +147,7 @@ static int parse(struct em_answer *a, const char *p, size_t n, struct em_why *wh
     if (e != json_tokener_success)
         return no_json(a, why);
     a->done = true;
-    used = json_tokener_get_parse_end(a->tokener);
+    used = lib.json_tokener_get_parse_end(a->tokener);
     return parse(a, p + used, n - used, why);
 }
 
@@ -208,12 +222,12 @@ static struct json_object *child(struct json_object *at, const char *segment)
     struct json_object *found = NULL;
     uint64_t i;
 
-    if (json_object_is_type(at, json_type_object))
-        return json_object_object_get_ex(at, segment, &found) ? found : NULL;
-    if (!json_object_is_type(at, json_type_array) || (segment[0] == '0' && segment[1]) ||
+    if (lib.json_object_is_type(at, json_type_object))
+        return lib.json_object_object_get_ex(at, segment, &found) ? found : NULL;
+    if (!lib.json_object_is_type(at, json_type_array) || (segment[0] == '0' && segment[1]) ||
         !em_read_uint(segment, 0, INT_MAX, &i))
         return NULL;
-    return json_object_array_get_idx(at, (size_t)i);
+    return lib.json_object_array_get_idx(at, (size_t)i);
 }
 
 static struct json_object *resolve(struct json_object *at, const char *pointer)
@@ -248,17 +262,17 @@ static bool find(struct em_answer *a, struct json_object *at, const char *pointe
 
 static bool find_each(struct em_answer *a, struct json_object *at, const char *rest, bool *whole)
 {
-    if (json_object_is_type(at, json_type_array)) {
+    if (lib.json_object_is_type(at, json_type_array)) {
         *whole = true;
-        for (size_t i = 0; i < json_object_array_length(at); i++)
-            if (!find(a, json_object_array_get_idx(at, i), rest, whole))
+        for (size_t i = 0; i < lib.json_object_array_length(at); i++)
+            if (!find(a, lib.json_object_array_get_idx(at, i), rest, whole))
                 return false;
-    } else if (json_object_is_type(at, json_type_object)) {
-        struct json_object_iterator i = json_object_iter_begin(at), end = json_object_iter_end(at);
+    } else if (lib.json_object_is_type(at, json_type_object)) {
+        struct json_object_iterator i = lib.json_object_iter_begin(at), end = lib.json_object_iter_end(at);
 
         *whole = true;
-        for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i))
-            if (!find(a, json_object_iter_peek_value(&i), rest, whole))
+        for (; !lib.json_object_iter_equal(&i, &end); lib.json_object_iter_next(&i))
+            if (!find(a, lib.json_object_iter_peek_value(&i), rest, whole))
                 return false;
     }
     return true;
@@ -291,17 +305,17 @@ size_t em_answer_find(struct em_answer *a, const char *pointer, bool *whole)
 
 static struct slice text_of(struct json_object *o)
 {
-    return (struct slice) { json_object_get_string(o), (size_t)json_object_get_string_len(o) };
+    return (struct slice) { lib.json_object_get_string(o), (size_t)lib.json_object_get_string_len(o) };
 }
 
 static bool write_value(struct json_object *o, struct buf *to)
 {
     if (!o)
         return false;
-    if (json_object_is_type(o, json_type_string))
+    if (lib.json_object_is_type(o, json_type_string))
         buf_slice(to, text_of(o));
     else
-        buf_text(to, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+        buf_text(to, lib.json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
     return !to->full;
 }
 
@@ -330,16 +344,16 @@ static struct json_object *search(struct json_object *at, size_t *left)
     if (!at || *left == 0)
         return NULL;
     --*left;
-    if (json_object_is_type(at, json_type_string))
+    if (lib.json_object_is_type(at, json_type_string))
         return looks_like_evidence(text_of(at)) ? at : NULL;
-    if (json_object_is_type(at, json_type_array))
-        for (size_t i = 0; i < json_object_array_length(at) && !found; i++)
-            found = search(json_object_array_get_idx(at, i), left);
-    if (json_object_is_type(at, json_type_object)) {
-        struct json_object_iterator i = json_object_iter_begin(at), end = json_object_iter_end(at);
+    if (lib.json_object_is_type(at, json_type_array))
+        for (size_t i = 0; i < lib.json_object_array_length(at) && !found; i++)
+            found = search(lib.json_object_array_get_idx(at, i), left);
+    if (lib.json_object_is_type(at, json_type_object)) {
+        struct json_object_iterator i = lib.json_object_iter_begin(at), end = lib.json_object_iter_end(at);
 
-        for (; !json_object_iter_equal(&i, &end) && !found; json_object_iter_next(&i))
-            found = search(json_object_iter_peek_value(&i), left);
+        for (; !lib.json_object_iter_equal(&i, &end) && !found; lib.json_object_iter_next(&i))
+            found = search(lib.json_object_iter_peek_value(&i), left);
     }
     return found;
 }
@@ -351,7 +365,7 @@ static struct json_object *text_in(struct json_object *record, const char *point
 
     if (!pointer)
         o = search(record, &left);
-    return json_object_is_type(o, json_type_string) ? o : NULL;
+    return lib.json_object_is_type(o, json_type_string) ? o : NULL;
 }
 
 void em_answer_record(struct em_answer *a, size_t i, const struct em_answer_shape *shape,
@@ -366,8 +380,9 @@ void em_answer_record(struct em_answer *a, size_t i, const struct em_answer_shap
     when = shape->time ? resolve(a->record[i], shape->time) : NULL;
     if (text)
         r->text = text_of(text);
-    if (when && !json_object_is_type(when, json_type_array) && !json_object_is_type(when, json_type_object))
-        (void)em_answer_time(slice_of(json_object_get_string(when)), &r->time_ns);
+    if (when && !lib.json_object_is_type(when, json_type_array) &&
+        !lib.json_object_is_type(when, json_type_object))
+        (void)em_answer_time(slice_of(lib.json_object_get_string(when)), &r->time_ns);
 }
 
 /* --- times --------------------------------------------------------------------------------------------------------- */
