@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_STORE_SNAPSHOT_H
 #define TESTS_UNIT_STORE_SNAPSHOT_H
 
-#include "harness.h"
+#include "../harness.h"
 #include "store/store.h"
 
 static struct em_why snapshot_why;
