@@ -87,6 +87,33 @@ static int diagnose(struct em_state *s, struct em_why *why)
 
 /* --- snapshots --------------------------------------------------------------------------------------------------------------- */
 
+static int by_name(const void *x, const void *y)
+{
+    return strcmp((*(struct em_peer_row *const *)x)->name, (*(struct em_peer_row *const *)y)->name);
+}
+
+/* Relays that are addresses of our own checks. */
+static void mark_own_peers(struct em_snapshot *snapshot)
+{
+    struct em_peer_row *peer[EM_PEERS_MAX] = { NULL };
+    size_t n = 0;
+
+    for (size_t i = 0; i < snapshot->t[EM_T_PEER].n && n < EM_PEERS_MAX; i++) {
+        peer[n] = em_snapshot_row(snapshot, EM_T_PEER, i);
+        n += peer[n]->kind == EM_PEER_RELAY ? 1 : 0;
+    }
+    qsort(peer, n, sizeof *peer, by_name);
+    for (size_t i = 0; i < snapshot->t[EM_T_CHECK].n && n > 0; i++) {
+        const struct em_check_row *check = em_snapshot_row(snapshot, EM_T_CHECK, i);
+        struct em_peer_row wanted, *key = &wanted, **found;
+
+        memcpy(wanted.name, check->address, sizeof check->address);
+        found = bsearch(&key, peer, n, sizeof *peer, by_name);
+        if (found)
+            (*found)->own = 1;
+    }
+}
+
 static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *why)
 {
     const struct em_state_parts *p = &s->parts;
@@ -116,6 +143,7 @@ static int take(struct em_state *s, struct em_snapshot **taken, struct em_why *w
     em_checks_fill(p->checks, snapshot);
     em_ranges_fill(p->ranges, snapshot);
     em_feeds_fill(p->feeds, snapshot);
+    mark_own_peers(snapshot);
     em_diagnosis_fill(s->diagnosis, snapshot);
     if (p->fill)
         p->fill(p->arg, snapshot);

@@ -75,7 +75,7 @@ static const struct view_column peer_columns[] = {
     { "Failed with", "name", VIEW_TEXT },         { "Kind", "kind", VIEW_TEXT },
     { "1 hour", "media_failures_1h", VIEW_TEXT }, { "Failed calls", "media_failures", VIEW_TEXT },
     { "Code 23", "code_23", VIEW_TEXT },          { "Both", "code_23_tcp_nat", VIEW_TEXT },
-    { "Last", "last_time", VIEW_TEXT },
+    { "Last", "last_time", VIEW_TEXT },           { "Own edge", "own", VIEW_TEXT },
 };
 static const struct view views[] = {
     { "edges", NULL, edge_columns, COUNT(edge_columns) },

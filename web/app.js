@@ -376,7 +376,7 @@ const shareOf = (n, all) => (all ? `${Math.round((n / all) * 100)} %` : "");
 function peerRow(p, all, most) {
   const bar = el("td", { class: "share" }, el("meter", { min: 0, max: most, value: p.media_failures, "aria-label": `Share of ${p.name || "all others"}` }), ` ${shareOf(p.media_failures, all)}`);
   const see = p.name && el("button", { type: "button", "data-key": `calls ${p.name}`, onclick: () => showCallsWith(p.name) }, "Show calls");
-  return el("tr", {}, el("th", { scope: "row" }, p.name || "all others"), el("td", { class: "fixed" }, number(p.media_failures_1h)), el("td", { class: "fixed" }, number(p.media_failures)), bar,
+  return el("tr", {}, el("th", { scope: "row" }, p.name || "all others", p.own && " (own edge: they reported)"), el("td", { class: "fixed" }, number(p.media_failures_1h)), el("td", { class: "fixed" }, number(p.media_failures)), bar,
     el("td", { class: "fixed" }, number(p.code_23)), el("td", { class: "fixed" }, number(p.code_23_tcp_nat)), el("td", { class: "fixed" }, clock(p.last_time)), el("td", {}, see));
 }
 
@@ -384,7 +384,7 @@ function peerRow(p, all, most) {
 function showPeers(s) {
   const kind = byId("peers-kind").value, word = kind === "relay" ? "far relay" : "far domain";
   const rows = s.peers.filter((p) => p.kind === kind || p.kind === `other-${kind}s`).sort((a, b) => !a.name - !b.name || b.media_failures_1h - a.media_failures_1h || b.media_failures - a.media_failures || (a.name < b.name ? -1 : 1));
-  const all = rows.reduce((sum, p) => sum + p.media_failures, 0), named = rows.filter((p) => p.name), hour = named.filter((p) => p.media_failures_1h);
+  const all = rows.reduce((sum, p) => sum + p.media_failures, 0), named = rows.filter((p) => p.name), hour = named.filter((p) => p.media_failures_1h && !p.own);
   byId("peers-summary").textContent = !rows.length ? `No call with a media failure names a ${word}.`
     : `${plural(all, "failed call")} with ${plural(named.length, word)}${rows.length > named.length ? " and others" : ""}; in the last hour ${hour.length === 1 ? `only ${hour[0].name}` : plural(hour.length, word)}.`;
   part("peers-list", [kind, rows], () => (rows.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of peers" }, el("table", {},

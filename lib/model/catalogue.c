@@ -365,6 +365,9 @@ static const struct em_field peer_fields[] = {
       .help = "Calls with a media failure that had this peer recently. The window is the last hour."),
     F(8, TIME, first_time, .snmp = "FirstTime", .help = "When the first of these calls failed."),
     F(9, TIME, last_time, .snmp = "LastTime", .help = "When the latest of these calls failed."),
+    F(10, ENUM, own, .snmp = "Own", .names = &em_truth_names,
+      .help = "True if a configured edge is tested at this address: then the far side reported, and the row "
+              "is no partner."),
 };
 #undef ROW
 

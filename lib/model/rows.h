@@ -148,6 +148,7 @@ struct em_peer_row {
     uint64_t media_failures, code_23, code_23_tcp_nat;
     uint64_t media_failures_1h;
     int64_t first_time, last_time;
+    uint32_t own; /* em_truth_names */
 };
 
 /* One call and code: the first report of it. Also one line of `edgemedia scan --failures`. */

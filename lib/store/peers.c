@@ -348,6 +348,7 @@ void em_store_peers_fill(const struct em_store *s, struct em_snapshot *to)
         row = em_snapshot_row(to, EM_T_PEER, at++);
         *row = (struct em_peer_row) { .peer = (uint32_t)from->id,
                                       .kind = from->kind,
+                                      .own = 2, /* who knows the edges says more */
                                       .media_failures = from->n[0],
                                       .code_23 = from->n[1],
                                       .code_23_tcp_nat = from->n[2],

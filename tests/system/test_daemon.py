@@ -427,13 +427,15 @@ def found(daemon, query):
 def test_failures_are_found_page_by_page():
     with directory() as d:
         trace = Trace(f"{d}/a.log")
-        with Daemon(d, source(f"{d}/*.log")) as daemon:
+        with Daemon(d, edge(check("stun", "stun:127.0.0.1:9")) + source(f"{d}/*.log")) as daemon:
             for i, name in enumerate(HOSTILE):
                 if name.isascii():
                     trace.fail(f"{i}{name}".replace('"', "'"), reason=name.replace('"', "'"), relay=f"198.51.100.{i % 2 + 1}:4", to=f"b@p{i % 3}.example")
-            trace.fail("other", code=24, ice="0x200")
+            trace.fail("other", code=24, ice="0x200", relay="127.0.0.1:4")
             daemon.start()
             wait_for("the calls", lambda: daemon.status()["calls"] == 6)
+            own = wait_for("the edge's address", lambda: {p["name"]: p["own"] for p in daemon.status()["peers"] if p["kind"] == "relay" and daemon.check("stun")})
+            assert own == {"127.0.0.1": True, "198.51.100.1": False, "198.51.100.2": False}, own
             every = found(daemon, "")
             assert [r["call_id"] for r in every][:1] == ["other"] and len(every) == 6, every
             for query, want in (("code=24", 1), ("code=23", 5), ("ice=0x200", 1), ("ice=0x8000100", 5), ("media=audio", 0), ("media=application-sharing", 6),
