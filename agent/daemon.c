@@ -189,7 +189,7 @@ static int start_snmp(struct daemon *d, const char *address, struct em_why *why)
     return err < 0 ? err : em_snmp_start(address, &d->mailbox, &d->ring, &d->snmp, why);
 }
 
-static void snapshot_taken(void *arg, const struct em_snapshot *s, bool settled)
+static void snapshot_taken(void *arg, struct em_snapshot *s, bool settled)
 {
     struct daemon *d = arg;
 

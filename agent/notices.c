@@ -19,7 +19,7 @@ struct object {
     bool told, is, on_its_way;
     bool recalled;     /* told by the process before this one; not seen yet */
     int64_t change_us; /* monotonic: when `is` last changed */
-    void *row;         /* as it was last seen, of the event's table */
+    void *row;         /* as it was last seen, of the event's table; NULL: it is in the newest snapshot */
 };
 
 /* What a slot of the ring is about, and its row. */
@@ -34,7 +34,8 @@ struct em_notices {
     struct em_notice_ring *ring;
     struct em_notices_memory memory;
     struct em_notice_limits limits;
-    struct object *object; /* EM_NOTICES_MAX, in the order of event and index */
+    struct em_snapshot *newest; /* has the rows of those that are there; so many copies would be */
+    struct object *object;      /* EM_NOTICES_MAX, in the order of event and index */
     size_t n;
     struct flight flight[EM_NOTICES_RING];
     unsigned reaped;     /* slots of the ring whose answer was looked at */
@@ -87,16 +88,15 @@ static struct object *insert(struct em_notices *n, unsigned event, const uint32_
     struct object *o;
     bool there;
     size_t at = place_of(n, event, index, &there);
-    void *row;
 
     if (there)
         return &n->object[at];
-    if (n->n == EM_NOTICES_MAX || !(row = calloc(1, em_catalogue[em_events[event].table].row_size)))
+    if (n->n == EM_NOTICES_MAX)
         return NULL;
     o = &n->object[at];
     memmove(o + 1, o, (n->n - at) * sizeof *o);
     n->n++;
-    *o = (struct object) { .event = event, .row = row };
+    *o = (struct object) { .event = event };
     copy_index(event, index, o->index);
     return o;
 }
@@ -115,6 +115,24 @@ static void change(struct em_notices *n, struct object *o, bool bad, int64_t mon
     o->change_us = mono_us;
 }
 
+/* The row as it was last seen; NULL: no memory for a copy of it was there when it vanished. */
+static const void *row_of(const struct em_notices *n, const struct object *o)
+{
+    return o->row || !n->newest ? o->row : em_snapshot_find(n->newest, em_events[o->event].table, o->index);
+}
+
+/* A row of its own for an object that is in no snapshot any more. */
+static bool own_row(const struct em_notices *n, struct object *o)
+{
+    size_t size = em_catalogue[em_events[o->event].table].row_size;
+    const void *last = row_of(n, o);
+
+    if (o->row || !last || !(o->row = malloc(size)))
+        return o->row;
+    memcpy(o->row, last, size);
+    return true;
+}
+
 /* What is known of an object by this snapshot. Once it is not there, its row is as it was last. */
 static void look_again(struct em_notices *n, struct object *o, const struct em_snapshot *s, int64_t mono_us,
                        bool settled)
@@ -125,14 +143,18 @@ static void look_again(struct em_notices *n, struct object *o, const struct em_s
 
     if (!row && o->recalled && !settled)
         return;
-    if (o->recalled && !row && n->memory.recall)
+    if (!row && !own_row(n, o))
+        o->told = o->on_its_way = false; /* nothing can be said of it any more */
+    if (o->recalled && !row && o->row && n->memory.recall)
         n->memory.recall(n->memory.arg, k->table, o->index, o->row);
     if (state != EM_EVENT_UNKNOWN)
         o->recalled = false;
-    if (row)
-        memcpy(o->row, row, em_catalogue[k->table].row_size);
-    else if (k->gone)
+    if (row) {
+        free(o->row);
+        o->row = NULL;
+    } else if (k->gone && o->row) {
         k->gone(o->row);
+    }
     if (state != EM_EVENT_UNKNOWN)
         change(n, o, state == EM_EVENT_BAD, mono_us);
 }
@@ -157,7 +179,6 @@ static size_t find_new(struct em_notices *n, unsigned event, const struct em_sna
             left_out++;
             continue;
         }
-        memcpy(o->row, row, em_catalogue[k->table].row_size);
         o->is = true;
         o->change_us = mono_us;
     }
@@ -179,7 +200,7 @@ static void forget_good(struct em_notices *n)
     n->n = kept;
 }
 
-static void compare_all(struct em_notices *n, const struct em_snapshot *s, int64_t mono_us, bool settled)
+static void compare_all(struct em_notices *n, struct em_snapshot *s, int64_t mono_us, bool settled)
 {
     size_t left_out = 0;
 
@@ -188,6 +209,8 @@ static void compare_all(struct em_notices *n, const struct em_snapshot *s, int64
     forget_good(n);
     for (unsigned e = 0; e < EM_EVENT_COUNT; e++)
         left_out += find_new(n, e, s, mono_us);
+    em_snapshot_unref(n->newest);
+    n->newest = em_snapshot_ref(s);
     if (left_out > n->left_out)
         n->dropped += left_out - n->left_out;
     n->left_out = left_out;
@@ -245,11 +268,12 @@ static bool hand_over(struct em_notices *n, struct object *o)
     unsigned at = atomic_load_explicit(&n->ring->pushed, memory_order_relaxed);
     size_t size = em_catalogue[em_events[o->event].table].row_size;
     struct flight *f = &n->flight[at % EM_NOTICES_RING];
-    void *row = malloc(size);
+    const void *last = row_of(n, o);
+    void *row = last ? malloc(size) : NULL;
 
     if (!row)
         return false;
-    memcpy(row, o->row, size);
+    memcpy(row, last, size);
     *f = (struct flight) { .event = o->event, .raise = o->is, .row = row };
     copy_index(o->event, o->index, f->index);
     n->ring->slot[at % EM_NOTICES_RING] =
@@ -358,7 +382,8 @@ static void remember(struct em_notices *n, const char *text)
         struct object *o;
         unsigned event;
 
-        if (!read_one(&rest, &event, index) || !(o = insert(n, event, index)))
+        if (!read_one(&rest, &event, index) || !(o = insert(n, event, index)) ||
+            (!o->row && !(o->row = calloc(1, em_catalogue[em_events[event].table].row_size))))
             return;
         o->told = o->is = o->recalled = true;
         blank_row(event, index, o->row);
@@ -396,6 +421,7 @@ void em_notices_free(struct em_notices *n, bool thread_runs)
     }
     for (size_t i = 0; i < n->n; i++)
         free(n->object[i].row);
+    em_snapshot_unref(n->newest);
     free(n->object);
     free(n);
 }
@@ -405,7 +431,7 @@ void em_notices_limit(struct em_notices *n, const struct em_notice_limits *limit
     n->limits = *limits;
 }
 
-bool em_notices_observe(struct em_notices *n, const struct em_snapshot *s, int64_t mono_us, bool connected,
+bool em_notices_observe(struct em_notices *n, struct em_snapshot *s, int64_t mono_us, bool connected,
                         bool settled)
 {
     bool any = false;

@@ -67,9 +67,9 @@ void em_notices_free(struct em_notices *n, bool thread_runs);
 
 void em_notices_limit(struct em_notices *n, const struct em_notice_limits *limits);
 
-/* After each snapshot. connected: there is a master agent. settled: every check has had time to run, so that what is not in the snapshot
+/* After each snapshot, of which it becomes an owner. connected: there is a master agent. settled: every check has had time to run, so that what is not in the snapshot
  * is not there. True: something was put into the ring. */
-bool em_notices_observe(struct em_notices *n, const struct em_snapshot *s, int64_t mono_us, bool connected,
+bool em_notices_observe(struct em_notices *n, struct em_snapshot *s, int64_t mono_us, bool connected,
                         bool settled);
 
 /* For the daemon's row: notifications_*. */

@@ -23,7 +23,7 @@ struct em_state_parts {
     int64_t start_us;
     struct em_diagnosis_limits limits;
     /* Told of each snapshot that was taken; settled: every check has had time to run since the start. NULL: nobody. */
-    void (*taken)(void *arg, const struct em_snapshot *s, bool settled);
+    void (*taken)(void *arg, struct em_snapshot *s, bool settled);
     /* Adds what only the caller knows to the groups of a snapshot. NULL: nothing. */
     void (*fill)(void *arg, struct em_snapshot *s);
     void *arg;

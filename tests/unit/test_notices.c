@@ -95,7 +95,7 @@ static const char *after(int64_t us)
 
     now_us += us;
     ck_assert(em_notices_observe(notices, s, now_us, connected, settled) == (ring.pushed != from));
-    free(s);
+    em_snapshot_unref(s);
     text[0] = '\0';
     for (; from != ring.pushed; from++) {
         const struct em_notice *one = &ring.slot[from % EM_NOTICES_RING];
