@@ -280,6 +280,8 @@ class Relay:
         """The peer of a data connection: it is connected to, and may connect. A connection that the other side does not want ends at once."""
         if self.relaying == "refused":
             return self.message(NOT_ACTIVE, tid, [attr(0x0009, b"\0\0\4\3Forbidden")], sign)
+        while select.select([allocation["listening"]], [], [], 0)[0]:
+            allocation["listening"].accept()[0].close()  # it came before it was wanted
         allocation["allowed"].add(to[0])
         s = socket.socket(self.udp.family, socket.SOCK_STREAM)
         s.connect(to)
