@@ -292,13 +292,13 @@ class Relay:
         """What came to a relayed address, or over its data connection."""
         peer, listening = allocation["peer"], allocation["listening"]
         client = next((c for c in self.clients if c["peer"] == peer), None)
-        if listening in ready and client:
+        if listening in ready and client and select.select([listening], [], [], 0)[0]:  # set_active() may have taken it
             s, far = listening.accept()
             if far[0] in allocation["allowed"]:
                 allocation["through"] = s
             else:
                 s.close()
-        elif listening in ready:
+        elif listening in ready and not client:
             data, far = listening.recvfrom(65536)
             if far[0] in allocation["allowed"]:
                 message = struct.pack("!HH", DATA, len(COOKIE) + len(address(far)) + 4 + 4 + len(data)) + os.urandom(16) + COOKIE + \
