@@ -23,6 +23,7 @@ BUILD = os.environ.get("EM_BUILDDIR", ".")
 KILLS = int(os.environ.get("EM_KILLS", "100"))
 SEED = int(os.environ.get("EM_SEED", str(random.randrange(1 << 31))))
 LONGEST_S = 0.8 if sanitized() else 0.4  # a process lives up to so long
+ALONE_S = 0.4  # the writer goes on so long without a process that has looked at its files
 RECORDS = 24000  # at PACE_US each the generator is at it for about as long as the kills go on
 PACE_US = 800
 TOTALS = ("bytes", "messages", "reports", "duplicates", "unkeyed", "malformed", "calls", "media_failures", "code_23", "tcp_nat_check",
@@ -38,10 +39,30 @@ def generator(logs, truth, rotate_every, late, form):
                             stdin=subprocess.DEVNULL)
 
 
-def live_and_be_killed(daemon, rng, ready):
-    """ready: it lives until it answers at least; otherwise it may be killed at any moment of its start, too."""
-    if ready:
-        daemon.start()
+def looks_at_the_files(daemon, writer):
+    """Starts it, until it has looked. On a busy machine a start may outlast a whole generation of a file, which nobody could read then: after a
+    while the writer waits."""
+    begin, waits = time.monotonic(), False
+
+    def has_looked():
+        nonlocal waits
+        if not waits and time.monotonic() - begin > ALONE_S:
+            writer.send_signal(signal.SIGSTOP)
+            waits = True
+        return daemon.answers() and daemon.status()["sources"][0]["state"] != "starting"
+
+    daemon.spawn()
+    try:
+        wait_for("its first look at the files", has_looked, 20)
+    finally:
+        if waits:
+            writer.send_signal(signal.SIGCONT)
+
+
+def live_and_be_killed(daemon, rng, writer, look):
+    """look: it lives until it has looked at the files at least; otherwise it may be killed at any moment of its start, too."""
+    if look:
+        looks_at_the_files(daemon, writer)
     else:
         daemon.spawn()
     time.sleep(rng.uniform(0, LONGEST_S))
@@ -77,7 +98,7 @@ def check_against(daemon, want):
         assert daemon.stop() == 0
 
 
-def killed_while_reading(pattern, rotate_every, ready, enough, late=20, form="ocslogger"):
+def killed_while_reading(pattern, rotate_every, look, enough, late=20, form="ocslogger"):
     """enough(kills, writer is at work): whether it was killed often enough."""
     rng = random.Random(SEED)
     kills = 0
@@ -88,7 +109,7 @@ def killed_while_reading(pattern, rotate_every, ready, enough, late=20, form="oc
         try:
             with Daemon(d, f'source "trace" {{ type = trace path = "{d}/logs/{pattern}" }}\n') as daemon:
                 while not enough(kills, writer.poll() is None):
-                    live_and_be_killed(daemon, rng, ready)
+                    live_and_be_killed(daemon, rng, writer, look)
                     kills += 1
                 assert writer.wait(90) == 0
                 with open(truth, encoding="utf-8") as f:

@@ -72,13 +72,14 @@ def test_every_example_of_a_configuration_is_accepted():
     assert len(examples) >= 3, examples.keys()
     wrong = []
     with tempfile.TemporaryDirectory(prefix="em-example-") as where:
-        for name in ("turn.pw", "homer.pw"):
+        secret = r"/etc/edgemedia/(\w+\.(?:pw|token))"
+        for name in set(re.findall(secret, "\n".join(examples.values()))):
             with open(f"{where}/{name}", "w", encoding="ascii") as f:
                 f.write("secret\n")
         os.chmod(where, 0o700)
         for name, text in examples.items():
             with open(f"{where}/edgemedia.conf", "w", encoding="ascii") as f:
-                f.write(re.sub(r"/etc/edgemedia/(\w+\.pw)", rf"{where}/\1", text))
+                f.write(re.sub(secret, rf"{where}/\1", text))
             done = run(f"{BUILD}/edgemediad", "--test-config", "-c", f"{where}/edgemedia.conf")
             if done.returncode != 0:
                 wrong.append(f"{name}: {done.stdout}{done.stderr}")
