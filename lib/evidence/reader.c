@@ -257,6 +257,8 @@ static void qoe_line(struct em_reader *r, struct slice line, size_t at)
             return;
         r->in_qoe = true;
         r->qoe_at = at + begins;
+        if (r->container == NONE)
+            r->state = BODY; /* as it is in a reader that resumes here */
     }
     ends = qoe_ends(slice_from(line, begins));
     if (ends != SIZE_MAX)
@@ -612,7 +614,11 @@ static void one_line(struct em_reader *r, struct slice line, size_t at)
         too_long(r);
         return;
     }
-    kind = kind_of(r, &line, &time, &w);
+    /* A line that begins with a report is nothing else: where reading resumes at one, only the rest of its line is known. */
+    if (r->state != HEAD && line.n > 0 && line.p[0] == '<' && qoe_begins(line) == 0)
+        kind = LINE_OTHER;
+    else
+        kind = kind_of(r, &line, &time, &w);
     if (r->in_qoe && kind != LINE_OTHER)
         finish_qoe(r, at); /* it was cut off */
     if (kind == LINE_OTHER && may_be_qoe(r, line)) {
