@@ -12,8 +12,9 @@
 #include "agent/conf_write.h"
 #include "base/esc.h"
 #include "cli/probes.h"
+#include "cli/put.h"
 
-enum { TEXT_MAX = 1024 * 1024, PATH_SIZE = 4096, ANSWER_MAX = EM_URI_MAX, URI_ROOM = EM_URI_MAX + 32 };
+enum { TEXT_MAX = 1024 * 1024, ANSWER_MAX = EM_URI_MAX, URI_ROOM = EM_URI_MAX + 32 };
 #define AGENTX_OF_THE_PACKAGE "/run/agentx/master"
 
 /* What is tried, in the order of what tells most. Where a row's `unless` answered, the row would tell nothing new. */
@@ -311,29 +312,6 @@ static size_t write_all(struct init *i, struct buf *table)
     return answered;
 }
 
-/* A file beside the one that is wanted, so that it can take its place at once. Returns the descriptor. */
-static int draft(const struct cli_config *c, char path[PATH_SIZE])
-{
-    const char *slash = strrchr(c->file, '/'), *tmp = getenv("TMPDIR");
-    int n, fd;
-
-    if (strcmp(c->file, "-") == 0)
-        n = snprintf(path, PATH_SIZE, "%s/edgemedia.conf.XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    else
-        n = snprintf(path, PATH_SIZE, "%.*s.edgemedia.conf.XXXXXX", slash ? (int)(slash + 1 - c->file) : 0,
-                     c->file);
-    if (n < 0 || n >= PATH_SIZE) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    if ((fd = mkstemp(path)) >= 0 && fchmod(fd, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH) != 0) {
-        close(fd);
-        unlink(path);
-        fd = -1;
-    }
-    return fd;
-}
-
 /* Only what passes is put in place; a link, other than a rename, leaves a file that is there. */
 static int put(struct init *i, const char *path)
 {
@@ -353,20 +331,18 @@ static int put(struct init *i, const char *path)
 
 static int deliver(struct init *i)
 {
-    char path[PATH_SIZE];
-    int fd = draft(i->c, path), status;
-    size_t done = 0;
-    ssize_t n = 0;
+    char temp[CLI_PUT_PATH_MAX], draft[CLI_PUT_PATH_MAX];
+    const char *tmp = getenv("TMPDIR"), *at = i->c->file;
+    int status;
 
-    if (fd < 0)
-        return cli_fail("cannot write beside %s: %s", i->c->file, strerror(errno));
-    while (done < i->text.n && (n = write(fd, i->text.p + done, i->text.n - done)) > 0)
-        done += (size_t)n;
-    status = n < 0 || fsync(fd) != 0 ? cli_fail("cannot write %s: %s", path, strerror(errno)) : CLI_GOOD;
-    close(fd);
-    if (status == CLI_GOOD)
-        status = put(i, path);
-    unlink(path);
+    if (strcmp(at, "-") == 0) {
+        snprintf(draft, sizeof draft, "%s/edgemedia.conf", tmp && *tmp ? tmp : "/tmp");
+        at = draft;
+    }
+    if (!cli_put_beside(at, &i->text, temp))
+        return cli_fail("cannot write beside %s: %s", at, strerror(errno));
+    status = put(i, temp);
+    unlink(temp);
     return status;
 }
 

@@ -3,7 +3,6 @@
 #include "cli/put.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +21,11 @@ static int fail(const char *what, const char *path, int reason, struct em_why *w
 }
 
 /* A name beside path for what is not whole yet. false: too long. */
-static bool beside(const char *path, char to[PATH_MAX])
+static bool beside(const char *path, char to[CLI_PUT_PATH_MAX])
 {
-    int n = snprintf(to, PATH_MAX, "%s.XXXXXX", path);
+    int n = snprintf(to, CLI_PUT_PATH_MAX, "%s.XXXXXX", path);
 
-    return n > 0 && n < PATH_MAX;
+    return n > 0 && n < CLI_PUT_PATH_MAX;
 }
 
 /* All of b into fd, which is closed; as readable as any file that this user makes. */
@@ -49,7 +48,7 @@ static bool write_all(int fd, const struct buf *b)
 
 int cli_put_try(const char *what, const char *path, struct em_why *why)
 {
-    char temp[PATH_MAX];
+    char temp[CLI_PUT_PATH_MAX];
     struct stat st;
     int fd;
 
@@ -65,16 +64,31 @@ int cli_put_try(const char *what, const char *path, struct em_why *why)
     return 0;
 }
 
+bool cli_put_beside(const char *path, const struct buf *b, char temp[CLI_PUT_PATH_MAX])
+{
+    int fd, reason;
+
+    errno = b->full ? ENOMEM : ENAMETOOLONG;
+    if (b->full || !beside(path, temp) || (fd = mkstemp(temp)) < 0)
+        return false;
+    if (write_all(fd, b))
+        return true;
+    reason = errno;
+    (void)unlink(temp);
+    errno = reason;
+    return false;
+}
+
 int cli_put(const char *what, const char *path, const struct buf *b, struct em_why *why)
 {
-    char temp[PATH_MAX];
-    int err = 0, fd = b->full || !beside(path, temp) ? -1 : mkstemp(temp);
+    char temp[CLI_PUT_PATH_MAX];
+    int err;
 
-    if (fd < 0) {
-        err = fail(what, path, b->full ? ENOMEM : errno, why);
-    } else if (!write_all(fd, b) || rename(temp, path) != 0) {
-        err = fail(what, path, errno, why);
-        (void)unlink(temp);
-    }
+    if (!cli_put_beside(path, b, temp))
+        return fail(what, path, errno, why);
+    if (rename(temp, path) == 0)
+        return 0;
+    err = fail(what, path, errno, why);
+    (void)unlink(temp);
     return err;
 }
