@@ -2,9 +2,11 @@
  * The unit tests' shared main loop and helpers. */
 #include "harness.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static Suite *suite;
 
@@ -29,6 +31,23 @@ int em_run(void)
     failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+void em_scratch(char dir[EM_SCRATCH_MAX])
+{
+    snprintf(dir, EM_SCRATCH_MAX, "/tmp/em-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+void em_scratch_remove(const char *dir)
+{
+    DIR *d = opendir(dir);
+
+    ck_assert_ptr_nonnull(d);
+    for (struct dirent *e; (e = readdir(d));)
+        (void)unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    ck_assert_msg(rmdir(dir) == 0, "something is left in %s", dir);
 }
 
 static int nibble(char c)

@@ -36,6 +36,11 @@ TCase *em_case(const char *name);
 /* Runs everything and prints TAP. Returns main's exit status. */
 int em_run(void);
 
+/* A directory of the test's own, made; then it and the files in it, which hold no directories, are removed. */
+enum { EM_SCRATCH_MAX = 64 };
+void em_scratch(char dir[EM_SCRATCH_MAX]);
+void em_scratch_remove(const char *dir);
+
 /* Hex text (blanks and newlines allowed) to bytes; aborts on bad text or lack of room. Returns the number of bytes. */
 size_t em_unhex(const char *hex, uint8_t *to, size_t size);
 

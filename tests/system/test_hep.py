@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real agents: Kamailio's siptrace sends HEP of what passes through it to edgemediad, SIP traffic comes from sipp, and what sipp says of its calls
 is what is counted; posts over HTTP to the same daemon."""
+import contextlib
 import http.client
 import json
 import os
@@ -104,66 +105,60 @@ def call(directory, port, calls):
     assert got.returncode == 0, f"sipp ended with {got.returncode}: {got.stdout[-1500:]} {got.stderr[-500:]}"
 
 
-def status(daemon):
-    return json.loads(daemon.get("/api/v1/status")[2])
-
-
 def source(daemon, name):
-    return next(row for row in status(daemon)["sources"] if row["name"] == name)
+    return next(row for row in daemon.status()["sources"] if row["name"] == name)
+
+
+def until(daemon, name, ready):
+    """The row of the source as soon as it is ready."""
+    return wait_for(f"the source {name}", lambda: (lambda row: row if ready(row) else None)(source(daemon, name)))
+
+
+@contextlib.contextmanager
+def listening(kind):
+    """(its directory, the daemon, the port of its only source, which is named as its kind)"""
+    with tempfile.TemporaryDirectory(prefix="em-listen-") as directory:
+        port = free_port()
+        with Daemon(directory, f'source "{kind}" {{ type = {kind} listen = "127.0.0.1:{port}" }}\n') as daemon:
+            daemon.start()
+            yield directory, daemon, port
 
 
 def test_kamailio_and_sipp():
     if missing():
         return missing()
-    with tempfile.TemporaryDirectory(prefix="em-hep-") as directory:
-        port = free_port()
-        daemon = Daemon(directory, f'source "proxy" {{ type = hep listen = "127.0.0.1:{port}" }}\n').start()
-        try:
-            with Kamailio(directory, port) as kamailio:
-                call(directory, kamailio.port, CALLS)
-                row = wait_for("the calls", lambda: (lambda r: r if r["messages"] >= 2 * CALLS else None)(source(daemon, "proxy")))
-                assert row["malformed"] == 0, (row, kamailio.said())
-                assert row["type"] == "hep" and row["state"] == "caught-up" and row["location"] == f"127.0.0.1:{port}", row
-                counted = status(daemon)
-                assert counted["code_23"] == counted["tcp_nat_check"] == counted["code_23_tcp_nat"] == counted["calls"] == CALLS, counted
-                assert counted["duplicates"] == counted["reports"] - CALLS and counted["unkeyed"] == 0, counted
-        finally:
-            daemon.stop()
+    with listening("hep") as (directory, daemon, port), Kamailio(directory, port) as kamailio:
+        call(directory, kamailio.port, CALLS)
+        row = until(daemon, "hep", lambda r: r["messages"] >= 2 * CALLS)
+        assert row["malformed"] == 0, (row, kamailio.said())
+        assert row["type"] == "hep" and row["state"] == "caught-up" and row["location"] == f"127.0.0.1:{port}", row
+        counted = daemon.status()
+        assert counted["code_23"] == counted["tcp_nat_check"] == counted["code_23_tcp_nat"] == counted["calls"] == CALLS, counted
+        assert counted["duplicates"] == counted["reports"] - CALLS and counted["unkeyed"] == 0, counted
     return None
 
 
 def test_an_old_version():
     if missing():
         return missing()
-    with tempfile.TemporaryDirectory(prefix="em-hep-") as directory:
-        port = free_port()
-        daemon = Daemon(directory, f'source "proxy" {{ type = hep listen = "127.0.0.1:{port}" }}\n').start()
-        try:
-            with Kamailio(directory, port, version=2) as kamailio:
-                call(directory, kamailio.port, 1)
-                row = wait_for("the packets", lambda: (lambda r: r if r["malformed"] >= 2 else None)(source(daemon, "proxy")))
-                assert "let the agent send version 3" in row["error"] and row["reports"] == 0, row
-        finally:
-            daemon.stop()
+    with listening("hep") as (directory, daemon, port), Kamailio(directory, port, version=2) as kamailio:
+        call(directory, kamailio.port, 1)
+        row = until(daemon, "hep", lambda r: r["malformed"] >= 2)
+        assert "let the agent send version 3" in row["error"] and row["reports"] == 0, row
     return None
 
 
 def test_posts():
-    with tempfile.TemporaryDirectory(prefix="em-post-") as directory:
-        port = free_port()
-        daemon = Daemon(directory, f'source "sdn" {{ type = sdn listen = "127.0.0.1:{port}" }}\n').start()
-        try:
-            with open(f"{SRC}/tests/vectors/sdn/error.xml", "rb") as f:
-                body = f.read()
-            for _ in range(2):
-                c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-                c.request("POST", "/site", body, {"Content-Type": "text/xml"})
-                assert c.getresponse().status == 200
-                c.close()
-            row = wait_for("the post", lambda: (lambda r: r if r["messages"] else None)(source(daemon, "sdn")))
-            assert row["messages"] == 1 and row["malformed"] == 0 and row["reports"] == 2, row
-        finally:
-            daemon.stop()
+    with listening("sdn") as (_, daemon, port):
+        with open(f"{SRC}/tests/vectors/sdn/error.xml", "rb") as f:
+            body = f.read()
+        for _ in range(2):
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            c.request("POST", "/site", body, {"Content-Type": "text/xml"})
+            assert c.getresponse().status == 200
+            c.close()
+        row = until(daemon, "sdn", lambda r: r["messages"])
+        assert row["messages"] == 1 and row["malformed"] == 0 and row["reports"] == 2, row
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@
 
 enum { NAMES = 16, ADDRESSES = 32 };
 
-static char dir[64], path[96];
+static char dir[EM_SCRATCH_MAX], path[96];
 static struct em_net *net;
 static struct em_store *store;
 static struct em_checks *checks;
@@ -51,8 +51,7 @@ static void open_all(void)
 
 static void setup(void)
 {
-    memcpy(dir, "/tmp/em-checks-XXXXXX", sizeof "/tmp/em-checks-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    em_scratch(dir);
     snprintf(path, sizeof path, "%s/em.db", dir);
     net = em_play_new();
     open_all();
@@ -67,8 +66,7 @@ static void teardown(void)
     em_store_close(store);
     em_net_free(net);
     free(edges[0].checks);
-    (void)unlink(path);
-    ck_assert_int_eq(rmdir(dir), 0);
+    em_scratch_remove(dir);
 }
 
 static struct em_addr address(unsigned name, unsigned n)

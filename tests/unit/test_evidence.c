@@ -317,6 +317,9 @@ static const struct vector {
     { "vectors/trace/syslog.txt", 7, 0, NULL, 6 },
     { "vectors/trace/caret.txt", 3, 0, NULL, 2 },
     { "vectors/trace/mixture.txt", 31, 0, NULL, 22 },
+    /* A line of a QoE report that without its beginning looks as if a start line were wrapped in it. */
+    { "vectors/trace/found-qoe-in-wrapped-line.txt", 0, 0,
+      "2015-09-28T10:00:00.500Z qoe-2 [] sip@46 0||unknown:audio:0x100::\n", 1 },
 };
 enum { VECTORS_N = sizeof vectors / sizeof *vectors };
 

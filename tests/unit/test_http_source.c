@@ -161,7 +161,7 @@ END_TEST
 /* --- polls --------------------------------------------------------------------------------------------------------- */
 
 static struct {
-    char dir[64], path[80];
+    char dir[EM_SCRATCH_MAX], path[80];
     struct em_net *net;
     struct em_clock clock;
     int64_t wall_step_us; /* the wall clock is off by it */
@@ -311,8 +311,7 @@ static void setup(void)
 {
     memset(&t, 0, sizeof t);
     em_log_set_level(EM_LOG_ERROR);
-    snprintf(t.dir, sizeof t.dir, "/tmp/em-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(t.dir));
+    em_scratch(t.dir);
     snprintf(t.path, sizeof t.path, "%s/db", t.dir);
     t.net = em_play_new();
     t.clock = *em_net_clock(t.net);
@@ -326,16 +325,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char name[96];
-
     end();
     em_store_close(t.store);
     em_net_free(t.net);
-    for (const char *const *s = (const char *const[]) { "", "-wal", "-shm", NULL }; *s; s++) {
-        snprintf(name, sizeof name, "%s%s", t.path, *s);
-        (void)unlink(name);
-    }
-    (void)rmdir(t.dir);
+    em_scratch_remove(t.dir);
 }
 
 START_TEST(more_at_one_time_than_a_page_holds)

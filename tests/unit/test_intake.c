@@ -13,7 +13,7 @@
 static const char call[] = "BYE sip:a@example.com SIP/2.0\r\nCall-ID: %s\r\nCSeq: 2 BYE\r\n"
                            "ms-client-diagnostics: 23; reason=\"Call failed\"\r\nContent-Length: 0\r\n\r\n";
 
-static char dir[64], path[80];
+static char dir[EM_SCRATCH_MAX], path[80];
 static struct em_store *store;
 static struct em_intake in;
 static struct em_why why;
@@ -35,19 +35,15 @@ static void down(void)
 static void setup(void)
 {
     em_log_set_level(EM_LOG_ERROR);
-    snprintf(dir, sizeof dir, "/tmp/edgemedia-intake-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    em_scratch(dir);
     snprintf(path, sizeof path, "%s/db", dir);
     up();
 }
 
 static void teardown(void)
 {
-    char command[128];
-
     down();
-    snprintf(command, sizeof command, "rm -r %s", dir);
-    ck_assert_int_eq(system(command), 0);
+    em_scratch_remove(dir);
 }
 
 static int text(const char *id)

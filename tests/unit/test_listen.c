@@ -18,7 +18,7 @@
 enum { PATIENCE_S = 10, PORTS_TRIED = 50, PACKET_MAX = 70000 };
 
 static struct {
-    char dir[64], path[80];
+    char dir[EM_SCRATCH_MAX], path[80];
     struct event_base *base;
     struct em_net *net;
     struct em_store *store;
@@ -87,8 +87,7 @@ static void setup(void)
 {
     memset(&t, 0, sizeof t);
     em_log_set_level(EM_LOG_ERROR);
-    snprintf(t.dir, sizeof t.dir, "/tmp/edgemedia-listen-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(t.dir));
+    em_scratch(t.dir);
     snprintf(t.path, sizeof t.path, "%s/db", t.dir);
     t.base = event_base_new();
     t.net = em_net_event_new(t.base, NULL);
@@ -97,16 +96,13 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
-
     em_conn_close(t.conn, false);
     if (t.source)
         stop();
     em_store_close(t.store);
     em_net_free(t.net); /* asserts that everything was closed */
     event_base_free(t.base);
-    snprintf(command, sizeof command, "rm -r %s", t.dir);
-    ck_assert_int_eq(system(command), 0);
+    em_scratch_remove(t.dir);
 }
 
 static struct em_source_row row(void)

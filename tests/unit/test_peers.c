@@ -95,7 +95,7 @@ END_TEST
 
 /* --- the store ---------------------------------------------------------------------------------------------------- */
 
-static char dir[64], path[96];
+static char dir[EM_SCRATCH_MAX], path[96];
 static struct em_clock_fake moved;
 static struct em_clock test_clock;
 static struct em_why why;
@@ -114,8 +114,7 @@ static void again(void)
 
 static void setup(void)
 {
-    memcpy(dir, "/tmp/em-peers-XXXXXX", sizeof "/tmp/em-peers-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    em_scratch(dir);
     snprintf(path, sizeof path, "%s/em.db", dir);
     moved = (struct em_clock_fake) { .mono = 1, .wall = T0, .seed = 1 };
     test_clock = em_clock_fake(&moved);
@@ -125,8 +124,7 @@ static void setup(void)
 static void teardown(void)
 {
     em_store_close(store);
-    (void)unlink(path);
-    ck_assert_int_eq(rmdir(dir), 0);
+    em_scratch_remove(dir);
 }
 
 struct one {
