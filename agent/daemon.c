@@ -350,10 +350,6 @@ static int prepare(struct daemon *d, const struct em_conf *conf, struct plan *p,
 /* What only the next start can change. */
 static void tell_restart(const struct daemon *d, const struct em_conf *conf)
 {
-    const char *now = agentx_of(d, d->conf);
-
-    if (d->snmp && strcmp(agentx_of(d, conf), now) != 0)
-        em_log_warning("another agentx_address is only used after a restart; going on with %s", now);
     if (strcmp(d->conf->database, conf->database) != 0)
         em_log_warning("another database is only used after a restart; going on with %s", d->conf->database);
 }
@@ -374,6 +370,8 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     em_feeds_commit(p.feeds);
     if (d->conf)
         tell_restart(d, conf);
+    if (d->snmp)
+        em_snmp_move(d->snmp, agentx_of(d, conf));
     em_conf_free(d->conf);
     d->conf = conf;
     em_store_limit(d->store, &(struct em_store_limits) { conf->retention_us,

@@ -21,7 +21,6 @@ struct em_snmp {
     pthread_t thread;
     int wake[2]; /* the caller closes wake[WRITE]: end */
     int done[2]; /* the thread closes done[WRITE]: it has ended */
-    char *address;
     struct em_snmp_face face;
 };
 
@@ -42,7 +41,7 @@ static void release(struct em_snmp *s)
     close(s->wake[READ]);
     close(s->done[READ]);
     em_snapshot_unref(s->face.now);
-    free(s->address);
+    pthread_mutex_destroy(&s->face.session.lock);
     free(s);
 }
 
@@ -52,8 +51,6 @@ static struct em_snmp *make(const char *address, struct em_mailbox *mailbox, str
 
     if (!s)
         return NULL;
-    if (!(s->address = strdup(address)))
-        goto fail;
     if (pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) != 0)
         goto fail;
     if (pipe2(s->done, O_CLOEXEC | O_NONBLOCK) != 0) {
@@ -63,16 +60,15 @@ static struct em_snmp *make(const char *address, struct em_mailbox *mailbox, str
     }
     s->face.mailbox = mailbox;
     s->face.notices = notices;
-    s->face.session = (struct em_snmp_session) { .address = s->address,
-                                                 .attach = em_snmp_face_attach,
+    s->face.session = (struct em_snmp_session) { .attach = em_snmp_face_attach,
                                                  .opened = em_snmp_face_opened,
                                                  .closed = em_snmp_face_closed,
                                                  .turned = em_snmp_face_notify,
                                                  .arg = &s->face,
                                                  .wake_fd = s->wake[READ] };
+    em_snmp_session_init(&s->face.session, address);
     return s;
 fail:
-    free(s->address);
     free(s);
     return NULL;
 }
@@ -114,6 +110,12 @@ int em_snmp_start(const char *address, struct em_mailbox *mailbox, struct em_not
 void em_snmp_wake(struct em_snmp *s)
 {
     (void)!write(s->wake[WRITE], "", 1); /* a full pipe wakes it, too */
+}
+
+void em_snmp_move(struct em_snmp *s, const char *address)
+{
+    em_snmp_session_move(&s->face.session, address);
+    em_snmp_wake(s);
 }
 
 bool em_snmp_stop(struct em_snmp *s, int wait_ms)

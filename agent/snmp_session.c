@@ -14,9 +14,12 @@
 #include <net-snmp/agent/agent_callbacks.h>
 #include <net-snmp/library/large_fd_set.h>
 
+#include "agent/snmp_retry.h"
 #include "agent/snmp_session.h"
 #include "base/clock.h"
 #include "base/log.h"
+
+#define NEVER_US (365 * 24 * 3600 * EM_US_PER_S)
 
 static const char app_name[] = "edgemediad", no_directory[] = "/dev/null/none";
 
@@ -40,6 +43,15 @@ static int log_line(int major, int minor, void *message, void *session)
     return SNMP_ERR_NOERROR;
 }
 
+/* The clock of net-snmp's alarms, which a test moves. */
+static int64_t alarm_clock_us(void)
+{
+    struct timeval now;
+
+    netsnmp_get_monotonic_clock(&now);
+    return now.tv_sec * EM_US_PER_S + now.tv_usec;
+}
+
 static int connection_up(int major, int minor, void *master, void *session)
 {
     struct em_snmp_session *s = session;
@@ -50,6 +62,9 @@ static int connection_up(int major, int minor, void *master, void *session)
      * does not waver by a tick from one answer to the next. */
     s->master_start_us = em_wall_us(&em_clock_system) - (int64_t)netsnmp_get_agent_uptime() * 10000;
     s->connections++;
+    s->master = master;
+    s->up_us = alarm_clock_us();
+    s->say_missing = false;
     s->connected = true;
     if (s->opened)
         s->opened(s, master);
@@ -64,9 +79,14 @@ static int connection_down(int major, int minor, void *server, void *session)
     (void)major;
     (void)minor;
     (void)server;
-    if (s->connected)
-        em_log_warning("lost the SNMP master agent, trying again every %d s agentx=%s", EM_SNMP_PING_S,
-                       EM_LOG_TEXT(slice_of(s->address)));
+    if (s->connected && s->moving)
+        em_log_info("left the SNMP master agent, since another agentx_address is in force");
+    else if (s->connected)
+        em_log_warning("lost the SNMP master agent, trying again, at most %d s apart agentx=%s",
+                       EM_SNMP_RETRY_MOST_S, EM_LOG_TEXT(slice_of(s->address)));
+    if (alarm_clock_us() - s->up_us >= EM_SNMP_STEADY_S * EM_US_PER_S)
+        s->failed = 0;
+    s->master = NULL;
     s->connected = false;
     if (s->closed)
         s->closed(s);
@@ -98,7 +118,7 @@ static int connect_errno(const char *path)
     return err;
 }
 
-/* At start-up only: what a person can do about it. */
+/* Of the first try at an address: what a person can do about it. */
 static void say_unconnected(const struct em_snmp_session *s)
 {
     static const struct {
@@ -115,8 +135,8 @@ static void say_unconnected(const struct em_snmp_session *s)
     for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
         if (advices[i].err == err)
             advice = advices[i].advice;
-    em_log_warning("no SNMP master agent, trying again every %d s agentx=%s: %s", EM_SNMP_PING_S,
-                   EM_LOG_TEXT(slice_of(s->address)), advice);
+    em_log_warning("no SNMP master agent, trying again, at most %d s apart agentx=%s: %s",
+                   EM_SNMP_RETRY_MOST_S, EM_LOG_TEXT(slice_of(s->address)), advice);
 }
 
 void em_snmp_session_prepare(void)
@@ -126,6 +146,13 @@ void em_snmp_session_prepare(void)
     setenv("MIBDIRS", "", 1);
     /* init_snmp() does it; done here it happens while nobody else runs. */
     setlocale(LC_CTYPE, "");
+}
+
+/* net-snmp takes an empty address for its own default. */
+static void tell_address(const struct em_snmp_session *s)
+{
+    netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET,
+                          s->address[0] ? s->address : no_directory);
 }
 
 static void settings(const struct em_snmp_session *s)
@@ -139,7 +166,7 @@ static void settings(const struct em_snmp_session *s)
     netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_DISABLE_PERL, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
-    netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, s->address);
+    tell_address(s);
     netsnmp_enable_subagent();
 }
 
@@ -163,6 +190,52 @@ static bool wake_up(const struct em_snmp_session *s)
     return n < 0;
 }
 
+/* While there is no connection, net-snmp's only alarm is the one that tries again, in even steps: each time net-snmp has set it, which is when
+ * it was made and after each try, it is set anew. */
+static void pace(struct em_snmp_session *s)
+{
+    struct snmp_alarm *alarm = s->connected ? NULL : sa_find_next();
+    int64_t wait_us = 0;
+
+    if (!alarm || alarm->clientarg || !(alarm->flags & SA_REPEAT))
+        return;
+    if (!s->moving && alarm->clientreg == s->alarm && timercmp(&alarm->t_lastM, &s->tried, ==))
+        return;
+    if (!s->moving && s->say_missing)
+        say_unconnected(s);
+    s->say_missing = s->moving && s->address[0];
+    if (!s->address[0])
+        wait_us = NEVER_US;
+    else if (!s->moving)
+        wait_us = em_snmp_retry_us(&em_clock_system, s->failed++);
+    s->moving = false;
+    s->alarm = alarm->clientreg;
+    s->tried = alarm->t_lastM;
+    alarm->t = (struct timeval) { wait_us / EM_US_PER_S, wait_us % EM_US_PER_S };
+    timeradd(&alarm->t_lastM, &alarm->t, &alarm->t_nextM);
+    alarm->t.tv_sec += wait_us == 0; /* net-snmp would never leave one that repeats at once */
+}
+
+/* A connection to another address begins with the end of this one, as if the master had ended it. */
+static void move(struct em_snmp_session *s)
+{
+    netsnmp_transport *transport;
+
+    pthread_mutex_lock(&s->lock);
+    if (strcmp(s->wanted, s->address) != 0) {
+        memcpy(s->address, s->wanted, sizeof s->address);
+        s->moving = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!s->moving)
+        return;
+    tell_address(s);
+    s->failed = 0;
+    transport = s->master ? snmp_sess_transport(snmp_sess_pointer(s->master)) : NULL;
+    if (transport)
+        (void)shutdown(transport->sock, SHUT_RDWR);
+}
+
 /* One turn; false when it is time to end. What is readable is read before alarms run: an alarm's exchange with the master reads
  * the same socket, and a read of what is gone by then would block. */
 static bool turn(struct em_snmp_session *s, netsnmp_large_fd_set *fds)
@@ -170,6 +243,7 @@ static bool turn(struct em_snmp_session *s, netsnmp_large_fd_set *fds)
     struct timeval timeout = { EM_SNMP_PING_S, 0 };
     int n = s->wake_fd + 1, block = 0;
 
+    pace(s);
     NETSNMP_LARGE_FD_ZERO(fds);
     snmp_select_info2(&n, fds, &timeout, &block);
     NETSNMP_LARGE_FD_SET(s->wake_fd, fds);
@@ -180,6 +254,7 @@ static bool turn(struct em_snmp_session *s, netsnmp_large_fd_set *fds)
         return errno == EINTR;
     if (n > 0 && NETSNMP_LARGE_FD_ISSET(s->wake_fd, fds) && !wake_up(s))
         return false;
+    move(s);
     if (n > 0)
         snmp_read2(fds);
     else
@@ -189,6 +264,20 @@ static bool turn(struct em_snmp_session *s, netsnmp_large_fd_set *fds)
     if (s->turned)
         s->turned(s);
     return true;
+}
+
+void em_snmp_session_init(struct em_snmp_session *s, const char *address)
+{
+    pthread_mutex_init(&s->lock, NULL);
+    (void)slice_copy(slice_of(address), s->address, sizeof s->address);
+    memcpy(s->wanted, s->address, sizeof s->wanted);
+}
+
+void em_snmp_session_move(struct em_snmp_session *s, const char *address)
+{
+    pthread_mutex_lock(&s->lock);
+    (void)slice_copy(slice_of(address), s->wanted, sizeof s->wanted);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void em_snmp_session_run(struct em_snmp_session *s)

@@ -318,7 +318,7 @@ static enum doctor_result look_session(struct doctor *d)
         return say(d, DOCTOR_OK, NULL, "edgemediad is connected to snmpd");
     return say(d, DOCTOR_BAD,
                d->agentx_usable
-                   ? "sudo systemctl restart edgemediad   # agentx_address counts from the start only"
+                   ? "sudo systemctl restart edgemediad   # groups of its user count from the start only"
                    : NULL,
                "edgemediad is not connected to snmpd; its log says why (journalctl -u edgemediad)");
 }

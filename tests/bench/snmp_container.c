@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 
     if (argc != 3)
         return 2;
-    session.address = argv[1];
+    em_snmp_session_init(&session, argv[1]);
     rows = em_made_up(strtoul(argv[2], NULL, 10), 1);
     em_snmp_session_prepare();
     puts("ready");

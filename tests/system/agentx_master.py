@@ -79,6 +79,16 @@ class Session:
             if message[3] == self.asked:
                 return message[4]
 
+    def ended(self):
+        """Whether the subagent has closed it; answers what it asks until then."""
+        try:
+            while True:
+                self.answer(self.receive())
+        except EOFError:
+            return True
+        except OSError as e:
+            return not isinstance(e, TimeoutError)
+
     def close(self):
         self.socket.close()
 

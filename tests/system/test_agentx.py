@@ -85,7 +85,7 @@ def with_master(test):
 def again(demo, master, errors=None):
     """The next session, when the time for it has come. Attempts that were given up meanwhile wait in the listener before it."""
     for _ in range(10):
-        demo.tell("skip 6")
+        demo.tell("skip 10")
         session = master.accept()
         try:
             session.welcome(errors)
@@ -125,7 +125,7 @@ def test_one_line_down_and_one_up(_, master, demo):
     master.close()
     demo.lost()
     for _ in range(5):
-        demo.tell("skip 6")
+        demo.tell("skip 10")
         time.sleep(0.05)
     master.listen()
     session = again(demo, master)
@@ -248,10 +248,10 @@ def test_answers_to_open_that_break_the_rules(_, master, demo):
                     session.receive()
                 break
             except (EOFError, OSError):
-                demo.tell("skip 6")
+                demo.tell("skip 10")
         if data is not None:
             provoke(session, data)
-            demo.tell("skip 6")
+            demo.tell("skip 10")
     assert len(value(session)) > 8
 
 
@@ -292,6 +292,61 @@ def test_the_daemon_probes_while_its_master_is_hostile():
             session.close()
         master.close()
     server.close()
+
+
+def connected(daemon):
+    return daemon.status()["daemon"]["snmp_connected"] == 1
+
+
+def test_another_address_is_connected_to_by_a_reload():
+    with tempfile.TemporaryDirectory(prefix="em-agentx-") as d:
+        first, second = ax.Master(f"{d}/first"), ax.Master(f"{d}/second")
+        try:
+            with Daemon(d, "", agentx_address=first.path) as daemon:
+                daemon.start()
+                session = first.accept()
+                session.welcome()
+                seen = value(session)
+                for master in (second, first):
+                    daemon.options["agentx_address"] = master.path
+                    begin = time.monotonic()
+                    daemon.reload("")
+                    other = master.accept()
+                    other.welcome()
+                    assert sanitized() or time.monotonic() - begin < 2, "not tried at once"
+                    assert value(other) == seen and session.ended(), "the first connection goes on"
+                    session = other
+                for address in ("", f"{d}/nobody"):
+                    daemon.options["agentx_address"] = address
+                    daemon.reload("")
+                    wait_for("no session", lambda: not connected(daemon))
+                assert session.ended()
+                wait_for("the advice", lambda: "there is no such socket" in daemon.log_text())
+                daemon.options["agentx_address"] = second.path
+                daemon.reload("")
+                other = second.accept()
+                other.welcome()
+                assert value(other) == seen
+                wait_for("the session", lambda: connected(daemon))
+                text = daemon.log_text()
+                assert text.count("left the SNMP master agent") == 3 and text.count("no SNMP master agent") == 1 and "lost the" not in text, text
+                other.close()
+                session.close()
+        finally:
+            first.close()
+            second.close()
+
+
+@with_master
+def test_a_lost_master_is_tried_soon_and_then_more_seldom(_, master, demo):
+    master.accept().welcome()  # and that session is dropped
+    demo.lost()
+    begin, tried = time.monotonic(), []
+    for _ in range(3):
+        master.accept().close()
+        tried.append(time.monotonic() - begin)
+    print("# tried after " + ", ".join(f"{t:.1f} s" for t in tried))
+    assert 0.4 < tried[0] < 2 and tried[1] - tried[0] > 0.9 and tried[2] - tried[1] > 1.9, tried
 
 
 if __name__ == "__main__":

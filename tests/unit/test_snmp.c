@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/snmp_retry.h"
 #include "agent/snmp_tree.h"
 #include "harness.h"
 
@@ -299,6 +300,31 @@ END_TEST
 
 #define LOOP(t, test, table) tcase_add_loop_test(t, test, 0, (int)(sizeof table / sizeof *table))
 
+/* Doubled, bounded, between a half and all; many tries in a row do not overflow. */
+static const struct {
+    unsigned failed;
+    int64_t least_ms, most_ms;
+} waits[] = { { 0, 500, 1000 },   { 1, 1000, 2000 },  { 2, 2000, 4000 },          { 3, 4000, 8000 },
+              { 4, 5000, 10000 }, { 5, 5000, 10000 }, { UINT32_MAX, 5000, 10000 } };
+
+START_TEST(waits_double_and_are_never_the_same)
+{
+    struct em_clock_fake state = { .seed = 1 };
+    struct em_clock clock = em_clock_fake(&state);
+    int64_t least_us = INT64_MAX, most_us = 0;
+
+    for (int i = 0; i < 1000; i++) {
+        int64_t us = em_snmp_retry_us(&clock, waits[_i].failed);
+
+        ck_assert_int_ge(us, waits[_i].least_ms * EM_US_PER_MS);
+        ck_assert_int_le(us, waits[_i].most_ms * EM_US_PER_MS);
+        least_us = us < least_us ? us : least_us;
+        most_us = us > most_us ? us : most_us;
+    }
+    ck_assert_int_gt((most_us - least_us) * 10, (waits[_i].most_ms - waits[_i].least_ms) * EM_US_PER_MS * 9);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("snmp");
@@ -313,6 +339,7 @@ int main(void)
     tcase_add_test(t, text_is_cut_on_a_characters_edge);
     LOOP(t, dates_are_utc, dates);
     LOOP(t, stamps_are_the_masters_uptime, stamps);
+    LOOP(t, waits_double_and_are_never_the_same, waits);
     tcase_add_test(t, bits_are_mirrored);
     tcase_add_test(t, numbers_keep_their_width);
     return em_run();
