@@ -2,7 +2,7 @@
  * The manager of the SNMP bench, fast enough not to be what is measured.
  *
  *     snmp_client get PORT ROUNDS HEX HEX    the two requests (whole packets) in turn -> "P50 P50", microseconds each
- *     snmp_client walk PORT BULK OID         GETNEXT (BULK 0) or GETBULK with BULK repetitions -> "CELLS SECONDS"
+ *     snmp_client walk PORT BULK OID ...     columns together by GETNEXT (BULK 0) or GETBULK with BULK repetitions -> "CELLS SECONDS"
  */
 #include <arpa/inet.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 
-enum { PACKET_MAX = 2048, ROUNDS_MAX = 1000000, WARM_UP = 200 };
+enum { PACKET_MAX = 2048, ROUNDS_MAX = 1000000, WARM_UP = 200, COLUMNS_MAX = 8 };
 
 struct packet {
     uint8_t bytes[PACKET_MAX];
@@ -116,7 +116,12 @@ static netsnmp_session *open_session(const char *port)
     return snmp_open(&session);
 }
 
-static netsnmp_pdu *request(long bulk, const oid *name, size_t name_n)
+struct column {
+    oid root[MAX_OID_LEN], name[MAX_OID_LEN]; /* what is walked, and where it has come to */
+    size_t root_n, name_n;
+};
+
+static netsnmp_pdu *request(long bulk, const struct column *columns, size_t n)
 {
     netsnmp_pdu *pdu = snmp_pdu_create(bulk ? SNMP_MSG_GETBULK : SNMP_MSG_GETNEXT);
 
@@ -124,60 +129,66 @@ static netsnmp_pdu *request(long bulk, const oid *name, size_t name_n)
         pdu->non_repeaters = 0;
         pdu->max_repetitions = bulk;
     }
-    snmp_add_null_var(pdu, name, name_n);
+    for (size_t i = 0; i < n; i++)
+        snmp_add_null_var(pdu, columns[i].name, columns[i].name_n);
     return pdu;
 }
 
-/* The number of variables of one answer that are below the root; name becomes the last of them. more: the walk goes on. */
-static size_t take(const netsnmp_pdu *answer, const oid *root, size_t root_n, oid *name, size_t *name_n,
-                   bool *more)
+/* The number of variables of one answer that are below their roots; they come in the order of the columns, again and again. False in more:
+ * a column has ended, which all do at once. */
+static size_t take(const netsnmp_pdu *answer, struct column *columns, size_t columns_n, bool *more)
 {
     size_t n = 0;
 
     for (const netsnmp_variable_list *v = answer->variables; v; v = v->next_variable, n++) {
-        *more =
-            v->type != SNMP_ENDOFMIBVIEW && snmp_oidtree_compare(root, root_n, v->name, v->name_length) == 0;
+        struct column *c = &columns[n % columns_n];
+
+        *more = v->type != SNMP_ENDOFMIBVIEW &&
+                snmp_oidtree_compare(c->root, c->root_n, v->name, v->name_length) == 0;
         if (!*more)
             return n;
-        memcpy(name, v->name, v->name_length * sizeof *name);
-        *name_n = v->name_length;
+        memcpy(c->name, v->name, v->name_length * sizeof *c->name);
+        c->name_n = v->name_length;
     }
     return n;
 }
 
-static int walk(const char *port, const char *repetitions, const char *below)
+static int walk(const char *port, const char *repetitions, char *const *below, size_t n)
 {
     netsnmp_session *session = open_session(port);
-    oid root[MAX_OID_LEN], name[MAX_OID_LEN];
-    size_t root_n = MAX_OID_LEN, name_n, cells = 0;
+    struct column columns[COLUMNS_MAX];
     long bulk = strtol(repetitions, NULL, 10);
+    size_t cells = 0;
     bool more = true;
     int64_t from;
 
-    if (!session || !read_objid(below, root, &root_n))
-        return 2;
-    memcpy(name, root, root_n * sizeof *name);
-    name_n = root_n;
+    for (size_t i = 0; i < n; i++) {
+        columns[i].root_n = MAX_OID_LEN;
+        if (!read_objid(below[i], columns[i].root, &columns[i].root_n))
+            return 2;
+        memcpy(columns[i].name, columns[i].root, sizeof columns[i].name);
+        columns[i].name_n = columns[i].root_n;
+    }
     from = nanoseconds();
-    while (more) {
+    while (more && session) {
         netsnmp_pdu *answer = NULL;
 
-        if (snmp_synch_response(session, request(bulk, name, name_n), &answer) != STAT_SUCCESS ||
+        if (snmp_synch_response(session, request(bulk, columns, n), &answer) != STAT_SUCCESS ||
             !answer->variables)
             return 2;
-        cells += take(answer, root, root_n, name, &name_n, &more);
+        cells += take(answer, columns, n, &more);
         snmp_free_pdu(answer);
     }
     printf("%zu %.4f\n", cells, (double)(nanoseconds() - from) / 1e9);
     snmp_close(session);
-    return 0;
+    return session ? 0 : 2;
 }
 
 int main(int argc, char **argv)
 {
     if (argc == 6 && strcmp(argv[1], "get") == 0)
         return get(argv[2], argv[3], (const char *const[]) { argv[4], argv[5] });
-    if (argc == 5 && strcmp(argv[1], "walk") == 0)
-        return walk(argv[2], argv[3], argv[4]);
+    if (argc >= 5 && argc <= 4 + COLUMNS_MAX && strcmp(argv[1], "walk") == 0)
+        return walk(argv[2], argv[3], argv + 4, (size_t)argc - 4);
     return 2;
 }

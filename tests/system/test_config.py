@@ -52,6 +52,23 @@ def test_check_says_what_the_daemon_says():
         assert "cannot read" in run(CLI, "config", "check", f"{where}/none", want=2).stderr
 
 
+def test_credentials_of_systemd_are_read_as_the_manual_says():
+    line, = re.findall(r"^\.Dl (password_file .*)$", slurp(f"{SRC}/doc/edgemediad.8"), re.M)
+    line = line.replace(r"\(dq", '"')
+    with directory() as where:
+        with open(f"{where}/c", "w", encoding="utf-8") as conf:
+            conf.write(f'edge "e" {{ check "c" {{ uri = "turn:192.0.2.1" user = "u" {line} }} }}\n')
+        os.mkdir(f"{where}/credentials", 0o700)
+        for directory_of, want in ((f"{where}/credentials", 2), (None, 2), (f"{where}/credentials", 0)):
+            if want == 0:
+                with open(os.open(f"{where}/credentials/turn.pw", os.O_WRONLY | os.O_CREAT, 0o400), "w", encoding="ascii") as password:
+                    password.write("secret\n")
+            env = {**{k: v for k, v in os.environ.items() if k != "CREDENTIALS_DIRECTORY"}, **({"CREDENTIALS_DIRECTORY": directory_of} if directory_of else {})}
+            got = subprocess.run([PROGRAM, "--test-config", "-c", f"{where}/c"], capture_output=True, text=True, check=False, timeout=30, env=env)
+            assert got.returncode == want and (want == 0 or f"{directory_of or ''}/turn.pw" in got.stderr), got
+            assert "secret" not in got.stdout + got.stderr
+
+
 def test_init_keeps_what_answers():
     server = StunServer()
     with directory() as where:
