@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How fast the SNMP face is, under a real snmpd: a GET of one of our scalars beside one that snmpd serves itself, and a walk of the
-check table with 10,000 rows beside the same rows under net-snmp's table_container. Both in turn, medians. Also the idle RSS. Exit 1: a missed target, or no snmpd.
+check table with 10,000 rows beside the same rows under net-snmp's table_container; a GET beside lldpd's subagent. In turn, medians. Also the idle RSS. Exit 1: a missed target, or no snmpd.
 
 BENCH_ROUNDS (GETs in a run, 2000), BENCH_RUNS (5), BENCH_ROWS (10000)."""
 import os
@@ -18,6 +18,7 @@ from private_snmpd import Snmpd, find_snmpd, wait_for  # noqa: E402
 
 ROUNDS, RUNS, ROWS = (int(os.environ.get(n, d)) for n, d in (("BENCH_ROUNDS", 2000), ("BENCH_RUNS", 5), ("BENCH_ROWS", 10000)))
 SYS_UP_TIME = snmpv2c.oid("1.3.6.1.2.1.1.3.0")
+LLDP_INTERVAL = snmpv2c.oid("1.0.8802.1.1.2.1.1.1.0")
 SNMP_IN_PKTS = snmpv2c.oid("1.3.6.1.2.1.11.1.0")  # snmpd's own counter
 
 
@@ -78,6 +79,57 @@ class Side:
         self.holder.cleanup()
 
 
+class Lldpd:
+    """lldpd under an snmpd of its own, in namespaces where it has an interface that leads nowhere, and a /run."""
+
+    def __init__(self):
+        self.holder = tempfile.TemporaryDirectory(prefix="edgemedia-bench-")
+        self.snmpd = Snmpd(self.holder.name)
+        self.snmpd.start()
+        script = "mount -t tmpfs none /run && mkdir -p /run/lldpd && ip link add lldp0 type veth peer name lldp1 && ip link set lldp0 up && " \
+                 '{ "$@" </dev/null & cat >/dev/null; }'  # the namespace ends with its first process, which ends with us
+        self.agent = subprocess.Popen(["unshare", "-nmpf", "sh", "-c", script, "sh", find_lldpd(), "-d", "-x", "-X", self.snmpd.agentx, "-u",
+                                       f"{self.holder.name}/control", "-I", "lldp0", "-L", "/bin/true"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=pinned)
+        os.sched_setaffinity(self.snmpd.process.pid, {AGENT_CPU})
+        manager = snmpv2c.Manager(self.snmpd.port)
+        try:
+            wait_for("lldpd's objects", lambda: manager.get(LLDP_INTERVAL)[0][1] == snmpv2c.INTEGER, 20)
+        except AssertionError:
+            self.close()
+            raise
+        finally:
+            manager.close()
+
+    def close(self):
+        self.agent.stdin.close()
+        self.agent.wait()
+        self.snmpd.close()
+        self.holder.cleanup()
+
+
+def pinned():
+    os.sched_setaffinity(0, {AGENT_CPU})
+
+
+def find_lldpd():
+    return shutil.which("lldpd", path="/usr/sbin:/usr/local/sbin")
+
+
+def beside_lldpd(ours, targets):
+    """A GET of a number that each subagent has, in turn."""
+    if os.geteuid() != 0 or not find_lldpd():
+        print("GET beside lldpd: not measured; it needs root and the package lldpd")
+        return
+    theirs = Lldpd()
+    try:
+        runs = [(get(ours, SYS_UP_TIME, runs=1)[1], get(theirs, SYS_UP_TIME, LLDP_INTERVAL, runs=1)[1]) for _ in range(RUNS)]
+    finally:
+        theirs.close()
+    mine, peer = (statistics.median(column) for column in zip(*runs))
+    targets.ratio(f"GET p50: lldpMessageTxInterval of lldpd {peer:.1f} us, emCode23Failures {mine:.1f} us", mine, peer, 1)
+
+
 def client(*arguments):
     pin = ["taskset", "-c", str(MANAGER_CPU)] if shutil.which("taskset") else []
     out = subprocess.run([*pin, f"{BUILD}/tests/bench/snmp_client", *map(str, arguments)], capture_output=True, text=True, check=True)
@@ -88,11 +140,11 @@ def dotted(oid):
     return "." + ".".join(map(str, oid))
 
 
-def get(side, other):
-    """medians over the runs: (p50 of snmpd's own, p50 of ours), microseconds"""
-    packets = [snmpv2c.packet(snmpv2c.GET, [name]).hex() for name in (other, OBJECTS + (1, 1, 0))]
-    runs = [client("get", side.snmpd.port, ROUNDS, *packets) for _ in range(RUNS)]
-    return [statistics.median(column) for column in zip(*runs)]
+def get(side, other, name=OBJECTS + (1, 1, 0), runs=RUNS):
+    """medians over the runs: (p50 of snmpd's own, p50 of the subagent's), microseconds"""
+    packets = [snmpv2c.packet(snmpv2c.GET, [which]).hex() for which in (other, name)]
+    took = [client("get", side.snmpd.port, ROUNDS, *packets) for _ in range(runs)]
+    return [statistics.median(column) for column in zip(*took)]
 
 
 def walk(ours, theirs, bulk, walks):
@@ -138,6 +190,7 @@ def main():
         for name, other in (("sysUpTime", SYS_UP_TIME), ("snmpInPkts", SNMP_IN_PKTS)):
             builtin, mine = get(ours, other)
             targets.ratio(f"GET p50: {name} {builtin:.1f} us, emCode23Failures {mine:.1f} us", mine, builtin, 2)
+        beside_lldpd(ours, targets)
         for bulk, name, walks, what, most in WALKS:
             container, mine = walk(ours, theirs, bulk, walks)
             targets.ratio(f"walk of {ROWS} rows, {what}, {name}: table_container {container:.1f} us a cell, ours {mine:.1f} us", mine, container, most)
