@@ -3,8 +3,10 @@
 """integrations/: that what is committed is what the catalogue and the options make today, and that the programs it is for accept it."""
 import filecmp
 import glob
+import grp
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -183,8 +185,9 @@ object Host "edge" {{
 }}
 """)
         os.chmod(out, 0o755)
+        me, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name  # else it tries to become who it usually is
         said = must("icinga2", "daemon", "-C", "-c", f"{out}/icinga2.conf", "-D", f"PluginDir={BUILD}/plugins", "-D", f"DataDir={out}",
-                    "-D", f"CacheDir={out}", "-D", f"LogDir={out}", "-D", f"InitRunDir={out}", "-D", f"RunAsUser={os.environ.get('USER', 'root')}")
+                    "-D", f"CacheDir={out}", "-D", f"LogDir={out}", "-D", f"InitRunDir={out}", "-D", f"RunAsUser={me}", "-D", f"RunAsGroup={group}")
     services = re.search(r"Instantiated (\d+) Services", said)
     assert services and int(services.group(1)) == 5, said
     return None

@@ -289,12 +289,15 @@ START_TEST(silence_lasts_one_timeout)
     struct em_sweep_conf conf = sixty;
     struct em_sweep_result r;
     struct em_sweep *s;
+    uint32_t ports;
 
-    conf.ports.last = FIRST + 2999;
+    em_bulk_more_room(); /* an ordinary login has 1,024 descriptors until it asks: as many ports at once as this one may have */
+    ports = em_bulk_room() < 3000 ? em_bulk_room() : 3000;
+    conf.ports.last = (uint16_t)(FIRST + ports - 1);
     far_end = silent;
     s = sweep(conf, NULL);
     em_sweep_result(s, &r);
-    ck_assert_uint_eq(r.verdicts[EM_VERDICT_FILTERED], 3000);
+    ck_assert_uint_eq(r.verdicts[EM_VERDICT_FILTERED], ports);
     ck_assert_int_ge(r.took_us, SECOND);
     ck_assert_int_le(r.took_us, SECOND + 150000);
     ck_assert_uint_eq(r.retransmits, 0);
