@@ -111,9 +111,9 @@ const uint16_t line_second_looks[256] = {
     ['t'] = LOOK_S,
 };
 
-void line_plan(struct line_plan *plan, unsigned looks)
+void line_plan(struct line_plan *plan, unsigned looks, unsigned *told)
 {
-    *plan = (struct line_plan) { .looks = looks };
+    *plan = (struct line_plan) { .looks = looks, .told = told };
     for (unsigned c = 0; c < 128; c++)
         if (line_first_looks[c] & looks) {
             plan->halves[c & 15] |= (uint8_t)(1U << (c >> 4));
@@ -126,6 +126,14 @@ bool line_has_look(struct slice line, unsigned looks)
     const char two[2] = { line.n > 0 ? line.p[0] : '\n', line.n > 1 ? line.p[1] : '\n' };
 
     return line_is_looked_at(two, looks);
+}
+
+unsigned line_is_quiet(struct slice line)
+{
+    char begins[LINE_QUIET_READS] = { 0 };
+
+    memcpy(begins, line.p, line.n < sizeof begins ? line.n : sizeof begins);
+    return line_quiet(begins);
 }
 
 /* --- any processor ------------------------------------------------------------------------------------------------ */
@@ -142,7 +150,7 @@ static inline uint64_t plain_turns(const char *p, const struct line_plan *plan)
 
 static const char *pass_plain(const char *p, const char *end, const struct line_plan *plan)
 {
-    LINE_WALK(p, end, plan->looks, plain_turns, plan);
+    LINE_WALK(p, end, plan, plain_turns, plan);
 }
 
 static bool always(void)
@@ -180,7 +188,7 @@ static const char *pass_sse2(const char *p, const char *end, const struct line_p
     const unsigned low = LOOK_NUL | LOOK_ODD | LOOK_OCS | LOOK_TIME | LOOK_START | LOOK_WRAP;
     __m128i beyond = _mm_set1_epi8(plan->looks & ~low ? 127 : 'a');
 
-    LINE_WALK(p, end, plan->looks, sse2_turns, beyond);
+    LINE_WALK(p, end, plan, sse2_turns, beyond);
 }
 #endif
 
@@ -211,7 +219,14 @@ const char *line_pass_on(const char *p, const char *end, const struct line_plan 
 
 const char *line_pass(const char *p, const char *end, const struct line_plan *plan)
 {
-    if (end - p < LINE_BLOCK_READS || line_is_looked_at(p, plan->looks))
+    unsigned quiet;
+
+    if (end - p < LINE_BLOCK_READS)
         return p;
+    if (line_is_looked_at(p, plan->looks)) {
+        if (!plan->told || !(quiet = line_quiet(p)))
+            return p;
+        *plan->told |= quiet;
+    }
     return line_pass_on(p, end, plan);
 }

@@ -35,14 +35,25 @@ enum line_look {
     LOOK_SOFIA = 1 << 15, /* "recv", "send" */
 };
 
+/* Quiet lines: those of a message's headers that nearly every message has and that tell one thing by how they begin. Where a plan says whom to
+ * tell, they are told and passed over. */
+enum line_told {
+    LINE_KEY = 1 << 0,    /* "Call-ID:", "CSeq:" */
+    LINE_FRAMED = 1 << 1, /* "Direction:", "Message-Type:" */
+    LINE_PLAIN = 1 << 2   /* "Contact:", "Content-Length:", "Content-Type: ap": nothing */
+};
+enum { LINE_QUIET_READS = 16 };
+unsigned line_is_quiet(struct slice line); /* what it tells; 0: it is none */
+
 /* The set of the first bytes that some look has, in two forms: bit c >> 4 of halves[c & 15], and firsts[c]. All are below 128. */
 struct line_plan {
     unsigned looks;
+    unsigned *told; /* what quiet lines tell is added here; NULL: they are stopped at */
     uint8_t halves[16];
     uint8_t firsts[128];
 };
 
-void line_plan(struct line_plan *plan, unsigned looks);
+void line_plan(struct line_plan *plan, unsigned looks, unsigned *told);
 bool line_has_look(struct slice line, unsigned looks); /* as line_pass() sees it */
 
 /* p is the start of a line. Passes over whole lines that none of the looks is for, and returns the start of the first line that is to be

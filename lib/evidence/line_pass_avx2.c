@@ -43,7 +43,7 @@ AVX2 const char *line_pass_avx2(const char *p, const char *end, const struct lin
 {
     __m256i set = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)plan->halves));
 
-    LINE_WALK(p, end, plan->looks, turns, set);
+    LINE_WALK(p, end, plan, turns, set);
 }
 
 bool line_has_avx2(void)

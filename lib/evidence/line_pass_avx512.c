@@ -30,7 +30,7 @@ AVX512 const char *line_pass_avx512(const char *p, const char *end, const struct
 {
     struct table firsts = { _mm512_loadu_si512(plan->firsts), _mm512_loadu_si512(plan->firsts + 64) };
 
-    LINE_WALK(p, end, plan->looks, turns, firsts);
+    LINE_WALK(p, end, plan, turns, firsts);
 }
 
 bool line_has_avx512(void)

@@ -74,6 +74,7 @@ struct em_reader {
     uint64_t begun_at;
     struct buf scratch;            /* a cleaned header value */
     struct buf clean;              /* a wrapped message without its wrapping */
+    unsigned quiet;                /* what the quiet lines told that were just passed: enum line_told */
     struct line_plan plans[PLANS]; /* made when they are needed first; see plan_now() */
 };
 
@@ -351,7 +352,7 @@ static void head_line(struct message *m, struct slice line)
     case 'c':
         if (second == 's' || second == 'a')
             m->keyed = true;
-        else if (m->container == NONE &&
+        else if (m->container == NONE && !line_is_quiet(line) &&
                  slice_find(slice_upto(line, 64), SLICE("message/sipfrag")) != SIZE_MAX)
             m->fragment = true;
         break;
@@ -704,7 +705,7 @@ static const struct line_plan *plan_now(struct em_reader *r)
         number = 4U * (1U + (unsigned)m->container) + (m->keyed ? 1U : 0U) + (m->start_seen ? 2U : 0U);
     plan = &r->plans[number];
     if (plan->looks == 0)
-        line_plan(plan, looks_now(r));
+        line_plan(plan, looks_now(r), r->state == HEAD ? &r->quiet : NULL);
     return plan;
 }
 
@@ -730,8 +731,11 @@ static void pass_lines(struct em_reader *r,
         most = r->in.n;
     if (most <= r->pos)
         return;
+    r->quiet = 0;
     to = pass(p, r->in.text + most, plan_now(r));
     r->m.lines |= to > p;
+    r->m.keyed |= (r->quiet & LINE_KEY) != 0;
+    r->m.framed |= (r->quiet & LINE_FRAMED) != 0;
     r->pos += (size_t)(to - p);
 }
 

@@ -139,6 +139,32 @@ START_TEST(port_ranges)
 }
 END_TEST
 
+/* Texts short and long, at every place of texts of every length, with ends that also stand elsewhere. */
+START_TEST(finding)
+{
+    static const char *const whats[] = {
+        "a", "ab", "aba", "SIP/2.0", "abababababababab", "abababababababababx"
+    };
+    char text[80];
+
+    for (size_t w = 0; w < sizeof whats / sizeof *whats; w++)
+        for (size_t n = 0; n <= sizeof text; n++)
+            for (size_t at = 0; at <= n; at++) {
+                struct slice what = slice_of(whats[w]);
+                size_t expected = at + what.n <= n ? at : SIZE_MAX;
+
+                for (size_t i = 0; i < n; i++) /* its first byte before, its last one behind */
+                    text[i] = what.n == 1 ? '-' : i < at ? what.p[0] : what.p[what.n - 1];
+                if (expected != SIZE_MAX)
+                    memcpy(text + at, what.p, what.n);
+                if (what.n > 1 && memmem(text, n, what.p, what.n))
+                    expected = (size_t)((char *)memmem(text, n, what.p, what.n) - text);
+                ck_assert_uint_eq(slice_find((struct slice) { text, n }, what), expected);
+            }
+    ck_assert(slice_find((struct slice) { NULL, 0 }, SLICE("a")) == SIZE_MAX);
+}
+END_TEST
+
 START_TEST(slices)
 {
     struct slice s = SLICE("  Name: value\r\n"), head;
@@ -381,6 +407,7 @@ int main(void)
     tcase_add_test(t, durations);
     tcase_add_test(t, port_ranges);
     tcase_add_test(t, slices);
+    tcase_add_test(t, finding);
     tcase_add_test(t, escaping);
     tcase_add_test(t, escaping_is_cut_on_a_characters_edge);
     tcase_add_test(t, siphash_vector);

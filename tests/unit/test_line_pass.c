@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Passing over lines: every way that this processor has stops where the definition says, on the vectors and on random text, for every set of
  * looks that the reader asks for and for each look alone. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,7 +76,7 @@ static void one(const char *p, size_t n, unsigned looks)
     struct line_plan plan;
     const char *plain, *to;
 
-    line_plan(&plan, looks);
+    line_plan(&plan, looks, NULL);
     to = line_pass(p, p + n, &plan);
     check(p, p + n, looks, to, "line_pass");
     if (looks_of(p) & looks) {
@@ -147,11 +148,55 @@ START_TEST(random_text)
 }
 END_TEST
 
+/* Quiet lines are passed over and told, in every block's place; what is nearly one is stopped at. */
+START_TEST(quiet)
+{
+    static const struct {
+        const char *line;
+        unsigned told;
+    } rows[] = {
+        { "Call-ID: x", LINE_KEY },
+        { "CSeq: 1 BYE", LINE_KEY },
+        { "Direction: in", LINE_FRAMED },
+        { "Message-Type: r", LINE_FRAMED },
+        { "Contact: <x>", LINE_PLAIN },
+        { "Content-Length: 0", LINE_PLAIN },
+        { "Content-Type: application/sdp", LINE_PLAIN },
+        { "CANCEL x SIP/2.0", 0 },
+        { "Message-Body: v", 0 },
+        { "Content-Type: message/sipfrag", 0 },
+        { "call-id: x", 0 },
+    };
+    const unsigned looks = LOOK_KEY | LOOK_TYPE | LOOK_D | LOOK_MESSAGE;
+
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++)
+        for (int before = 0; before < 130; before++) {
+            char text[400];
+            unsigned told = 0;
+            struct line_plan plan;
+            size_t n =
+                (size_t)snprintf(text, sizeof text, "%0*d\n%s\nmsx\n%0120d\n", before, 0, rows[row].line, 0);
+            const char *stop = strstr(text, rows[row].told ? "msx" : rows[row].line), *to;
+
+            line_plan(&plan, looks | LOOK_DIAG, &told);
+            for (unsigned i = 0; i < line_ways_n; i++, told = 0) {
+                if (!line_ways[i].works())
+                    continue;
+                to = line_ways[i].pass(text, text + n, &plan);
+                ck_assert_msg(to == stop && told == rows[row].told, "%s: %s", line_ways[i].name,
+                              rows[row].line);
+            }
+            ck_assert_uint_eq(line_is_quiet(slice_of(rows[row].line)), rows[row].told);
+        }
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("line_pass");
 
     tcase_add_loop_test(t, vectors_at_every_line, 0, sizeof vectors / sizeof *vectors);
     tcase_add_test(t, random_text);
+    tcase_add_test(t, quiet);
     return em_run();
 }
