@@ -59,6 +59,18 @@ uint32_t em_random_below(const struct em_clock *c, uint32_t below)
     return v % below;
 }
 
+int64_t em_back_off_us(const struct em_clock *c, unsigned failures, int64_t least_us, int64_t most_us)
+{
+    int64_t wait_us = least_us;
+
+    for (unsigned i = 0; i < failures && wait_us < most_us; i++)
+        wait_us *= 2;
+    if (wait_us > most_us)
+        wait_us = most_us;
+    return (wait_us / EM_US_PER_MS / 2 + em_random_below(c, (uint32_t)(wait_us / EM_US_PER_MS / 2) + 1)) *
+           EM_US_PER_MS;
+}
+
 static int64_t fake_mono(void *ctx)
 {
     return ((struct em_clock_fake *)ctx)->mono;

@@ -39,6 +39,10 @@ static inline void em_random(const struct em_clock *c, void *bytes, size_t n)
 /* A uniform number in [0, below), below > 0. */
 uint32_t em_random_below(const struct em_clock *c, uint32_t below);
 
+/* How long to wait after `failures` failures, one after the other, before the next try: doubles from least to most, and a random half of it is
+ * left out, so that many daemons do not come at one moment. */
+int64_t em_back_off_us(const struct em_clock *c, unsigned failures, int64_t least_us, int64_t most_us);
+
 /* A clock that a test moves by hand, with a repeatable generator. */
 struct em_clock_fake {
     int64_t mono, wall; /* microseconds; advance both with em_clock_fake_advance() */

@@ -52,17 +52,6 @@ static void begin_poll(struct http_source *s)
 
 /* --- failures ------------------------------------------------------------------------------------------------------ */
 
-/* Doubles with each failure; a random part of it, so that many daemons do not ask a server that comes back at one time. */
-static int64_t back_off_us(const struct http_source *s)
-{
-    unsigned doublings = s->failures < 9 ? s->failures : 9;
-    int64_t most_ms = (int64_t)(EM_HTTP_BACKOFF_MIN_S * 1000) << doublings;
-
-    if (most_ms > EM_HTTP_BACKOFF_MAX_S * 1000)
-        most_ms = EM_HTTP_BACKOFF_MAX_S * 1000;
-    return (most_ms / 2 + em_random_below(s->clock, (uint32_t)(most_ms / 2))) * EM_US_PER_MS;
-}
-
 void http_fail(struct http_source *s, int64_t after_us, const char *fmt, ...)
 {
     char text[EM_WHY_MAX];
@@ -77,7 +66,8 @@ void http_fail(struct http_source *s, int64_t after_us, const char *fmt, ...)
     s->client->cancel(s->http);
     http_drop_answer(s);
     if (after_us < 0)
-        after_us = back_off_us(s);
+        after_us = em_back_off_us(s->clock, s->failures, EM_HTTP_BACKOFF_MIN_S * EM_US_PER_S,
+                                  EM_HTTP_BACKOFF_MAX_S * EM_US_PER_S);
     else /* a little more than what was asked for, not all at one time */
         after_us += em_random_below(s->clock, 1000) * EM_US_PER_MS;
     s->failures++;
@@ -122,7 +112,7 @@ static int load_place(struct http_source *s, struct em_why *why)
         s->place = (struct http_place) { .start_ns = (em_wall_us(s->clock) - s->conf.since_us) * 1000 };
     if (s->place.start_ns < 0)
         s->place.start_ns = 0;
-    return err != 0 ? err : em_store_seen_count(s->env.store, s->env.number, &s->seen_n, why);
+    return err;
 }
 
 static bool make_client(struct http_source *s, struct em_why *why)

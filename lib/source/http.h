@@ -2,7 +2,7 @@
  * A source that asks a log server over HTTP, again and again: HOMER 7, Loki, Elasticsearch, OpenSearch, or whatever has a URL and JSON.
  *
  * What is asked for begins `overlap` before the newest record there was, so that records which reach the server late are read, too; those that come
- * again by it are known by their hashes (em_store_seen) and do nothing. The place, the hashes and the reports of some records are one
+ * again by it are known by their hashes (em_intake_seen) and do nothing. The place, the hashes and the reports of some records are one
  * transaction: whenever the process ends, the next one asks for what is not in the database.
  *
  * Nothing waits: parsing and bringing in go on in bounded pieces, a turn of the loop each.
@@ -14,7 +14,6 @@
 #include "source/source.h"
 
 enum {
-    EM_HTTP_SEEN_MAX = 1000 * 1000, /* records that are known again, at most: then the oldest are forgotten */
     EM_HTTP_BACKOFF_MIN_S = 1,
     EM_HTTP_BACKOFF_MAX_S = 300,
 };

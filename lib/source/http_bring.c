@@ -5,8 +5,6 @@
 #include "base/hash.h"
 #include "source/http_poll.h"
 
-enum { SEEN_STEP = 5000 }; /* hashes forgotten in a transaction */
-
 #define DAY_US (86400 * EM_US_PER_S)
 
 void http_drop_answer(struct http_source *s)
@@ -51,8 +49,7 @@ static size_t bring_record(struct http_source *s, const struct em_answer_record 
 
     if (s->in.err != 0 || r->text.n == 0)
         return r->text.n;
-    s->in.err = em_store_seen(s->env.store, s->env.number, key_of(r), at_us, &before, &s->in.why);
-    if (s->in.err != 0 || before)
+    if (em_intake_seen(&s->in, key_of(r), at_us, &before) != 0 || before)
         return r->text.n;
     ++*fresh;
     text = unwrap(r->text, &inner);
@@ -108,19 +105,13 @@ static void bring_batch(struct http_source *s, uint64_t *fresh)
 /* --- the end of a page --------------------------------------------------------------------------------------------- */
 
 /* What was seen before the place is not asked for any more. Records without a time stay for a day. */
-static void forget_seen(struct http_source *s, uint64_t *removed)
+static void forget_seen(struct http_source *s)
 {
     int64_t day_us = em_wall_us(s->clock) - DAY_US, before_us = s->reached.start_ns / 1000 - EM_US_PER_S;
 
-    if (s->in.err != 0)
-        return;
     if (before_us > day_us && !s->reached.newest_ns)
         before_us = day_us;
-    if (s->seen_n > EM_HTTP_SEEN_MAX)
-        before_us = INT64_MAX;
-    s->in.err = em_store_seen_forget(s->env.store, s->env.number, before_us,
-                                     s->seen_n > EM_HTTP_SEEN_MAX ? s->seen_n - EM_HTTP_SEEN_MAX : SEEN_STEP,
-                                     removed, &s->in.why);
+    (void)em_intake_forget(&s->in, before_us);
 }
 
 static void put_place(struct http_source *s)
@@ -163,7 +154,7 @@ static bool texts_are_missing(const struct http_source *s)
 
 static void bring(struct http_source *s)
 {
-    uint64_t fresh = 0, removed = 0;
+    uint64_t fresh = 0;
     bool end, more = false;
     int err;
 
@@ -174,15 +165,13 @@ static void bring(struct http_source *s)
     if (end && !texts_are_missing(s)) {
         read_next(s);
         more = http_page_next(s);
-        forget_seen(s, &removed);
+        forget_seen(s);
         put_place(s);
     }
     if ((err = em_intake_end(&s->in)) != 0) {
         http_stored(s, err);
         return;
     }
-    s->seen_n += fresh;
-    s->seen_n -= removed < s->seen_n ? removed : s->seen_n;
     if (fresh > 0 && s->env.changed)
         s->env.changed(s->env.arg);
     if (end && texts_are_missing(s)) {

@@ -49,7 +49,6 @@ struct http_source {
     struct em_intake in;
 
     struct http_place place; /* as committed */
-    uint64_t seen_n;         /* records known again: about as many */
 
     /* The poll. */
     int64_t began_us;

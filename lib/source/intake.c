@@ -15,6 +15,7 @@ void em_intake_init(struct em_intake *in, const struct em_source_env *env, const
 
 int em_intake_begin(struct em_intake *in)
 {
+    in->seen_put = in->seen_gone = 0;
     return in->err = em_store_begin(in->store, &in->why);
 }
 
@@ -67,6 +68,29 @@ int em_intake_text(struct em_intake *in, const char *file, const void *bytes, si
     return in->err != 0 ? in->err : err;
 }
 
+int em_intake_seen(struct em_intake *in, uint64_t key, int64_t at_us, bool *before)
+{
+    *before = false;
+    if (in->err == 0)
+        in->err = em_store_seen(in->store, in->number, key, at_us, before, &in->why);
+    in->seen_put += in->err == 0 && !*before;
+    return in->err;
+}
+
+int em_intake_forget(struct em_intake *in, int64_t before_us)
+{
+    uint64_t n = in->seen_n + in->seen_put, removed = 0, most = EM_INTAKE_SEEN_STEP;
+
+    if (n > EM_INTAKE_SEEN_MAX) {
+        before_us = INT64_MAX;
+        most = n - EM_INTAKE_SEEN_MAX;
+    }
+    if (in->err == 0)
+        in->err = em_store_seen_forget(in->store, in->number, before_us, most, &removed, &in->why);
+    in->seen_gone += removed;
+    return in->err;
+}
+
 /* The store keeps it as a note. */
 static void place_name(const struct em_intake *in, char name[EM_NAME_MAX])
 {
@@ -102,6 +126,10 @@ int em_intake_end(struct em_intake *in)
     } else if (in->failing) {
         em_log_info("source %s: reading goes on", in->name);
     }
+    if (err == 0) {
+        in->seen_n += in->seen_put;
+        in->seen_n -= in->seen_gone < in->seen_n ? in->seen_gone : in->seen_n;
+    }
     in->failing = err != 0;
     return err;
 }
@@ -114,7 +142,9 @@ int em_intake_load(struct em_intake *in, char to[EM_INTAKE_PLACE_MAX], struct em
     place_name(in, name);
     to[0] = '\0';
     err = em_store_note(in->store, name, to, EM_INTAKE_PLACE_MAX, why);
-    return err == EM_ERR_NOT_FOUND ? 0 : err;
+    if (err != 0 && err != EM_ERR_NOT_FOUND)
+        return err;
+    return em_store_seen_count(in->store, in->number, &in->seen_n, why);
 }
 
 const char *em_intake_failure(const struct em_intake *in)
