@@ -92,6 +92,14 @@ done:
     return 0;
 }
 
+static bool is_declared(const cfg_opt_t *options, size_t n, const char *name)
+{
+    while (n-- > 0)
+        if (strcmp(options[n].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* libConfuse's declarations of one block. sub[i] are those of its i-th block. All values are text here: the rows judge them. */
 static void declare(const struct em_conf_block *b, cfg_opt_t *to, cfg_opt_t **sub)
 {
@@ -101,6 +109,8 @@ static void declare(const struct em_conf_block *b, cfg_opt_t *to, cfg_opt_t **su
         cfg_opt_t one = CFG_STR(b->rows[i].name, NULL, CFGF_NODEFAULT);
         cfg_opt_t list = CFG_STR_LIST(b->rows[i].name, NULL, CFGF_NODEFAULT);
 
+        if (is_declared(to, n, b->rows[i].name)) /* a row for each type of source */
+            continue;
         to[n++] = b->rows[i].kind == EM_CONF_TEXTS || b->rows[i].kind == EM_CONF_LATER ? list : one;
     }
     for (size_t i = 0; i < b->blocks_n; i++)

@@ -110,6 +110,15 @@ unsigned conf_line_of(struct reading *r, int place, const char *name)
     return em_conf_line(&r->places, at >= 0 ? at : place);
 }
 
+/* An option whose default depends on the type of source has a row for each. */
+static bool is_for_type(const struct em_conf_block *b, const char *name, uint32_t type)
+{
+    for (size_t i = 0; i < b->rows_n; i++)
+        if (strcmp(b->rows[i].name, name) == 0 && (!b->rows[i].of || b->rows[i].of & EM_CONF_OF(type)))
+            return true;
+    return false;
+}
+
 /* The options of one block into raw. Those that are only for some types of source stand behind the option that tells the type. */
 void conf_set_all(struct reading *r, cfg_t *cfg, int place, const struct em_conf_block *b, void *raw)
 {
@@ -120,7 +129,7 @@ void conf_set_all(struct reading *r, cfg_t *cfg, int place, const struct em_conf
         unsigned line = conf_line_of(r, place, row->name), n = cfg_size(cfg, row->name);
 
         if (row->of && !(row->of & EM_CONF_OF(type))) {
-            if (n > 0 && type)
+            if (n > 0 && type && !is_for_type(b, row->name, type))
                 conf_complain(r, line, "%s is not for sources of type %s", row->name,
                               em_name_of(&em_source_type_names, type));
             continue;

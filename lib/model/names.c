@@ -44,7 +44,7 @@ NAMES(em_source_state_names, "source state", { "starting", "nothing was read yet
       { "waiting", "nothing is there to read from" }, { "failed", "it cannot be read; the error tells why" });
 NAMES(em_format_names, "format", { "unknown", "not recognised" }, { "ocslogger", "OCSLogger or CLS text" },
       { "uccapi", "UCCAPI client log" }, { "sip", "plain SIP text" },
-      { "sdn", "message of the SDN Interface" }, { "qoe", "QoE report" });
+      { "sdn", "message of the SDN Interface" }, { "qoe", "QoE report" }, { "row", "row of a database" });
 NAMES(em_finding_kind_names, "finding",
       { "range-blocked", "media ports of the edge are blocked on the path" },
       { "udp-blocked", "UDP to the edge is blocked while TCP works" },

@@ -85,7 +85,8 @@ enum em_format {
     EM_FORMAT_UCCAPI,
     EM_FORMAT_SIP,
     EM_FORMAT_SDN,
-    EM_FORMAT_QOE
+    EM_FORMAT_QOE,
+    EM_FORMAT_ROW,
 };
 
 /* What a finding says; lib/diagnose/rules.c has the condition and the words of each. */

@@ -89,10 +89,7 @@ static void store_post(struct sdn_source *s, struct post *p)
     bool before = false;
     struct sdn told;
 
-    if (s->in.err == 0)
-        s->in.err =
-            em_store_seen(s->env.store, s->env.number, em_hash(&em_hash_key_fixed, p->body.p, p->body.n), now,
-                          &before, &s->in.why);
+    (void)em_intake_seen(&s->in, em_hash(&em_hash_key_fixed, p->body.p, p->body.n), now, &before);
     sdn_read(p->body, before ? on_report_again : on_report, s, &told);
     p->fault = fault_of(&told);
     read.malformed = p->fault != NULL;

@@ -5,10 +5,11 @@
 #include "source/hep.h"
 #include "source/http.h"
 #include "source/sdn.h"
+#include "source/sql.h"
 #include "source/trace.h"
 
 static const struct em_source_kind *const kinds[] = {
-    &em_trace_kind, &em_hep_kind, &em_http_kind, &em_sdn_kind, &em_qoe_kind,
+    &em_trace_kind, &em_hep_kind, &em_http_kind, &em_sdn_kind, &em_qoe_kind, &em_sql_kind,
 };
 
 const struct em_source_kind *em_source_kind(enum em_source_type type)
@@ -24,6 +25,7 @@ static const struct {
     int (*check)(struct em_source_conf *conf, const char **option, struct em_why *why);
 } checks[] = {
     { EM_SOURCE_HTTP, em_http_source_check },
+    { EM_SOURCE_SQL, em_sql_source_check },
 };
 
 int em_source_check(struct em_source_conf *conf, const char **option, struct em_why *why)

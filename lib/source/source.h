@@ -31,6 +31,11 @@ struct em_source_http {
     char proxy[EM_URI_MAX], proxy_user[EM_URI_MAX], proxy_password[EM_SOURCE_SECRET_MAX];
 };
 
+/* What only sql has: an ODBC connection string without who logs in. */
+struct em_source_sql {
+    char connection[EM_SOURCE_URL_MAX];
+};
+
 /* What is configured. Made zeroed, and filled with options of its own kind only: two of them are the same if their bytes are. Secrets are in
  * it, read from their files; whoever frees one clears it. */
 struct em_source_conf {
@@ -51,6 +56,7 @@ struct em_source_conf {
     int64_t interval_us, since_us, overlap_us, timeout_us;
 
     struct em_source_http http;
+    struct em_source_sql sql;
 };
 
 /* What a source works with. changed is called after each commit that brought something, and when state or error of the row change, so that a

@@ -1,0 +1,169 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sources in databases, over a real PostgreSQL and a real SQLite: both presets and a query, exactly once whatever ends when, and what goes wrong."""
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
+import databases  # noqa: E402
+import tap  # noqa: E402
+from databases import PASSWORD, Postgres, Sqlite  # noqa: E402
+from edgemediad import Daemon, wait_for  # noqa: E402
+
+QUERY = "SELECT ErrorTime AS time, ErrorReportSeq AS seq, DialogId AS call_id, MsDiagHeader AS header FROM ErrorReportView"
+ORDERED = f"{QUERY} WHERE ErrorTime >= ? ORDER BY ErrorTime, ErrorReportSeq"
+
+
+def source(name, base, d, preset="lcscdr", more="", connection=None):
+    return (f'source "{name}" {{ type = sql preset = {preset} connection = "{connection or base.connection()}" {base.login(d)} '
+            f'interval = 1 {more} }}\n')
+
+
+def row(daemon, name):
+    return next(r for r in daemon.status()["sources"] if r["name"] == name)
+
+
+def caught_up(daemon, *names):
+    wait_for(f"{names} to catch up: {[row(daemon, n) for n in names]}", lambda: all(row(daemon, n)["state"] == "caught-up" for n in names), 20)
+
+
+def counts(daemon, *names):
+    return tuple(daemon.status()[name] for name in names)
+
+
+def error_of(daemon, name, words):
+    return wait_for(f"{name} to say {words}", lambda: words in row(daemon, name)["error"] and row(daemon, name)["error"], 20)
+
+
+def presets(base):
+    """What was there, what came while the daemon was killed, what came late, what changed; NULLs, and look-alikes."""
+    with tempfile.TemporaryDirectory(prefix="em-sql-") as d:
+        then = round(time.time() - 600)
+        base.put("ErrorReport", *(base.error(then + i // 4 + 0.003, f"call-{i}@example.com", seq=i % 4) for i in range(40)))
+        base.put("ErrorReport", *(base.error(then + 0.5, f"same-{i}@example.com", seq=i) for i in range(20)))  # more than a page at one time
+        base.put("ErrorReport", base.error(then + 20.0, None), base.error(then + 21.0, "code@example.com", text="", tags=False),
+                 base.error(then + 22.0, "other@example.com", code=51004), base.error(then + 23.0, "not@example.com", code=1023),
+                 base.error(then + 24.0, "call-1@example.com"), (then + 25.0, 1, "none@example.com;x;y", None, None, None, None, 200, "fe01"))
+        base.put("Dialog", (then + 1.5, 1, "call-2@example.com;a;b"), (then + 2.5, 1, "quiet@example.com;a;b"))
+        base.put("MediaLine", (then + 1.5, 1, 3, -2147483648, None, 1), (then + 2.5, 1, 0, None, 0x100, 1), (then + 3.5, 1, 1, None, None, 1))
+        body = source("cdr", base, d, more="page = 7") + source("qoe", base, d, "qoemetrics", "page = 2")
+        with Daemon(d, body) as daemon:
+            daemon.start()
+            caught_up(daemon, "cdr", "qoe")
+            # 60 and the one by its code; the unkeyed one is no call. Two of the others have other codes, and one was told twice.
+            assert counts(daemon, "code_23", "calls", "unkeyed", "malformed", "duplicates") == (61, 64, 1, 0, 1), daemon.status()
+            assert counts(daemon, "tcp_nat_check") == (63,), daemon.status()  # all with a header, 51004 and 1023 too, and the QoE report's
+            assert (row(daemon, "cdr")["reports"], row(daemon, "qoe")["reports"]) == (65, 2), daemon.status()
+            daemon.stop(signal.SIGKILL)
+            base.put("ErrorReport", *(base.error(time.time() - 1, f"while-{i}@example.com", seq=i) for i in range(5)))
+            daemon.start()
+            wait_for("those of meanwhile", lambda: counts(daemon, "code_23") == (66,))
+            base.put("ErrorReport", base.error(time.time() - 300, "late@example.com"))
+            base.execute("UPDATE MediaLine SET CallerIceWarningFlags = 256 WHERE SessionSeq = 1 AND MediaLineLabel = 1")
+            base.put("Dialog", (then + 3.5, 1, "call-3@example.com;a;b"))
+            base.put("ErrorReport", base.error(time.time() - 300, "late-2@example.com"))
+            wait_for("those that came late", lambda: counts(daemon, "code_23") == (68,))
+            wait_for("the row that changed", lambda: row(daemon, "qoe")["reports"] == 3)
+            assert counts(daemon, "tcp_nat_check") == (70,), daemon.status()  # call-3 has it already
+            assert "203.0.113.7:4" in daemon.get("/api/v1/failures")[2].decode()
+            caught_up(daemon, "cdr", "qoe")
+            assert daemon.stop() == 0, daemon.log_text()
+            assert PASSWORD not in daemon.log_text() and "source " not in daemon.log_text(), daemon.log_text()
+
+
+def test_presets_in_postgresql():
+    with Postgres() as base:
+        presets(base)
+
+
+def test_presets_in_sqlite():
+    with Sqlite() as base:
+        presets(base)
+
+
+def killed(base):
+    """Between an answer and its commit, too, the worker or the daemon."""
+    with tempfile.TemporaryDirectory(prefix="em-sql-") as d:
+        base.put("ErrorReport", *(base.error(time.time() - 500 + i // 3, f"call-{i}@example.com", seq=i) for i in range(120)))
+        body = source("cdr", base, d, more="page = 5") + source("own", base, d, "query", f'page = 11 query = "{ORDERED}"')
+        with Daemon(d, body) as daemon:
+            for i in range(5):
+                daemon.spawn()
+                time.sleep(0.05 + 0.04 * i)  # some moment or other
+                daemon.stop(signal.SIGKILL)
+            daemon.start()
+            caught_up(daemon, "cdr", "own")
+            expected = (120, 120, 240, 120)
+            assert counts(daemon, "calls", "code_23", "reports", "duplicates") == expected, daemon.status()
+            for pid in children(daemon.process.pid):
+                os.kill(pid, signal.SIGKILL)
+            wait_for("word of it", lambda: daemon.log_text().count("was ended by signal 9") == 2)
+            base.put("ErrorReport", base.error(time.time(), "after@example.com"))
+            wait_for("a new worker", lambda: counts(daemon, "code_23") == (121,) and counts(daemon, "reports") == (242,), 20)
+            workers = children(daemon.process.pid)
+            assert daemon.stop() == 0, daemon.log_text()
+            assert len(workers) == 2 and not any(os.path.exists(f"/proc/{pid}") for pid in workers), workers
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def test_kills_change_no_count_in_postgresql():
+    with Postgres() as base:
+        killed(base)
+
+
+def test_kills_change_no_count_in_sqlite():
+    with Sqlite() as base:
+        killed(base)
+
+
+def test_what_goes_wrong_is_said_and_does_not_last():
+    with contextlib.ExitStack() as stack:
+        postgres, lite = stack.enter_context(Postgres()), stack.enter_context(Sqlite())
+        d = stack.enter_context(tempfile.TemporaryDirectory(prefix="em-sql-"))
+        for base in (postgres, lite):
+            base.put("ErrorReport", *(base.error(time.time() - 100 + 5 * i, f"{base.name}-{i}@example.com") for i in range(3)))
+            base.put("ErrorReport", base.error(time.time(), "\x1b[31mred@example.com", text="no code in it", code=7))
+        slow = "timeout = 1"
+        body = "".join([
+            source("good", postgres, d), source("good2", lite, d),
+            source("driver", lite, d, connection="Driver=Nobody;Database=x"),
+            source("closed", postgres, d, connection="Driver=PostgreSQL Unicode;Server=127.0.0.1;Port=1;Database=x"),
+            source("column", lite, d, "query", 'query = "SELECT ErrorTime, DialogId FROM ErrorReportView WHERE ErrorTime >= ?"'),
+            source("time", lite, d, "query", 'query = "SELECT MsDiagId FROM ErrorReportView WHERE ErrorTime >= ?"'),
+            source("table", postgres, d, "query", 'query = "SELECT ErrorTime, MsDiagId FROM Nowhere WHERE ErrorTime >= ?"'),
+            source("order", postgres, d, "query", f'query = "{QUERY} WHERE ErrorTime >= ? ORDER BY ErrorTime DESC"'),
+            source("slow", postgres, d, "query", f'{slow} query = "{postgres.sleeps}"'),
+            source("slow2", lite, d, "query", f'{slow} query = "{lite.sleeps}"')])
+        wrong = source("login", postgres, d).replace("user = reader", "user = somebody")
+        with Daemon(d, body + wrong) as daemon:
+            daemon.start()
+            caught_up(daemon, "good", "good2")
+            wait_for("the calls", lambda: counts(daemon, "code_23") == (6,))
+            for name, words in (("driver", "connecting: "), ("closed", "connecting: "), ("column", "says why a call failed"),
+                                ("time", "no column is called ErrorTime"), ("table", "nowhere"), ("order", "write ORDER BY"),
+                                ("slow", ""), ("slow2", "no answer in 6 s"), ("login", "connecting: ")):
+                said = error_of(daemon, name, words)
+                assert PASSWORD not in said and row(daemon, name)["state"] == "failed", said
+            assert daemon.status()["code_23"] == 6 and PASSWORD not in daemon.log_text(), daemon.log_text()
+            postgres.stop()
+            wait_for("word of the stop", lambda: row(daemon, "good")["state"] == "failed")
+            lite.put("ErrorReport", lite.error(time.time(), "meanwhile@example.com"))
+            wait_for("the other one", lambda: counts(daemon, "code_23") == (7,))
+            postgres.start()
+            postgres.put("ErrorReport", postgres.error(time.time(), "again@example.com"))
+            wait_for("a new connection", lambda: counts(daemon, "code_23") == (8,), 30)
+            assert "source good: answers again" in daemon.log_text()
+            assert daemon.stop() == 0, daemon.log_text()
+
+
+if __name__ == "__main__":
+    tap.run(globals())
