@@ -257,6 +257,23 @@ static enum line_kind ucc_line(struct slice line, int64_t *time_us)
     return LINE_UCC_OTHER;
 }
 
+/* A blank, a word that ends in a port, and no more of `s` than that is taken. */
+static bool skip_address(struct slice *s)
+{
+    size_t n = 1;
+
+    if (s->n < 4 || s->p[0] != ' ')
+        return false;
+    while (n < s->n && s->p[n] != ' ' && s->p[n] != '\t')
+        n++;
+    if (n < 4 || !is_digit(s->p[n - 1]) || slice_find_char(slice_upto(*s, n), ':') == SIZE_MAX)
+        return false;
+    *s = slice_from(*s, n);
+    return true;
+}
+
+/* "YYYY/MM/DD HH:MM:SS.uuuuuu a:p -> b:p" and nothing else is what stands before a message, in a log of anything; with more it can be a line of a
+ * message behind a prefix. */
 static enum line_kind digit_line(struct slice line, int64_t *time_us)
 {
     struct when w = { 0 };
@@ -264,10 +281,14 @@ static enum line_kind digit_line(struct slice line, int64_t *time_us)
 
     if (line.n > 10 && line.p[2] == '/' && line.p[10] == '|')
         return ucc_line(line, time_us);
-    if (line.n >= 19 && (line.p[4] == '-' || line.p[4] == '/') && iso_date_time(&line, &w, &offset) &&
-        to_us(&w, &us))
-        *time_us = us - offset * EM_US_PER_S;
-    return LINE_OTHER;
+    if (line.n < 19 || (line.p[4] != '-' && line.p[4] != '/') || !iso_date_time(&line, &w, &offset) ||
+        !to_us(&w, &us))
+        return LINE_OTHER;
+    *time_us = us - offset * EM_US_PER_S;
+    (void)slice_skip(&line, SLICE("Z"));
+    return skip_address(&line) && slice_skip(&line, SLICE(" ->")) && skip_address(&line) && line.n == 0
+               ? LINE_FRAME
+               : LINE_OTHER;
 }
 
 enum line_kind line_classify(struct slice line, int64_t *time_us)
@@ -293,7 +314,7 @@ bool line_is_fresh_start(struct slice line)
     int64_t time_us = 0;
     enum line_kind kind = line.n > 0 ? line_classify(line, &time_us) : LINE_OTHER;
 
-    return time_us != 0 && (kind == LINE_OCS_HEAD || kind == LINE_UCC_PACKET || kind == LINE_UCC_OTHER);
+    return time_us != 0 && kind != LINE_OTHER && kind != LINE_SIP_START;
 }
 
 /* Bytes of a header's name: RFC 3261 tokens as they occur. */

@@ -462,19 +462,34 @@ bool scan_can_split(int fd)
     return bytes;
 }
 
-uint64_t scan_split(int fd, uint64_t at)
+/* The first fresh start in the n bytes at `text`, the first of which belongs to a line before; n: none. A line whose end is not there is none. */
+static size_t fresh_start(const char *text, size_t n)
 {
-    char *text = malloc(SPLIT_LOOKED_AT);
-    ssize_t n = text && at > 0 ? pread(fd, text, SPLIT_LOOKED_AT, (off_t)(at - 1)) : 0;
-    const char *p = text, *end = text + (n > 0 ? n : 0), *lf;
-    uint64_t found = UINT64_MAX;
+    const char *p = text, *end = text + n, *lf;
 
-    while (found == UINT64_MAX && p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+    while (p < end && (lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
         const char *next = memchr(lf + 1, '\n', (size_t)(end - lf - 1));
 
         if (next && line_is_fresh_start((struct slice) { lf + 1, (size_t)(line_end(lf + 1, next) - lf - 1) }))
-            found = at - 1 + (uint64_t)(lf + 1 - text);
+            return (size_t)(lf + 1 - text);
         p = lf + 1;
+    }
+    return n;
+}
+
+/* Most records are short: little is read at first. */
+uint64_t scan_split(int fd, uint64_t at)
+{
+    char *text = at > 0 ? malloc(SPLIT_LOOKED_AT) : NULL;
+    uint64_t found = UINT64_MAX;
+    size_t room = SPLIT_LOOKED_AT / 32;
+
+    for (; text && found == UINT64_MAX && room <= SPLIT_LOOKED_AT; room *= 32) {
+        ssize_t n = pread(fd, text, room, (off_t)(at - 1));
+        size_t start = n > 0 ? fresh_start(text, (size_t)n) : 0;
+
+        if (n > 0 && start < (size_t)n)
+            found = at - 1 + start;
     }
     free(text);
     return found;

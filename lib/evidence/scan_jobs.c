@@ -18,7 +18,7 @@
 #include "evidence/scan_state.h"
 
 enum {
-    PARTS_PER_JOB = 8, /* so that nobody waits long for the last one */
+    PARTS_PER_JOB = 32, /* so that nobody waits long for the last one */
     JOBS_MAX = 256,
     LOOK_EVERY_MS = 100, /* at the progress */
 };

@@ -81,6 +81,7 @@ enum { BEHINDS = sizeof behinds / sizeof *behinds };
 /* What stands in `tail`, which is behind a start line. false: something else, so it was no start line. */
 static bool tail_of(struct slice tail, struct wrap *w)
 {
+    slice_skip_blanks(&tail); /* the line's own */
     while (tail.n > 0 && is_blank(tail.p[tail.n - 1]))
         tail.n--;
     for (uint8_t i = 1; tail.n > 0 && i < BEHINDS; i++) {

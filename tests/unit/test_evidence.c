@@ -320,6 +320,11 @@ static const struct vector {
     /* A line of a QoE report that without its beginning looks as if a start line were wrapped in it. */
     { "vectors/trace/found-qoe-in-wrapped-line.txt", 0, 0,
       "2015-09-28T10:00:00.500Z qoe-2 [] sip@46 0||unknown:audio:0x100::\n", 1 },
+    /* The line with both addresses ends a packet of UCCAPI, and a body that might hold a start line. */
+    { "vectors/trace/found-sngrep-behind-uccapi.txt", 3, 0,
+      "2015-09-28T10:00:00.003Z in-uccapi [2 BYE] uccapi@0 51004|Action initiated by user|\n"
+      "2015-09-28T10:00:06.500Z behind-fragment [4 BYE] sip@1108 23|Call failed|\n",
+      2 },
 };
 enum { VECTORS_N = sizeof vectors / sizeof *vectors };
 
