@@ -301,6 +301,11 @@ static const struct em_field source_fields[] = {
       .help = "When something was last read from the source."),
     F(16, TIME, report_time, .snmp = "ReportTime", .metric = "source_last_report_timestamp_seconds",
       .help = "When the last report of the source was read."),
+    F(17, COUNTER, missed, .snmp = "PossiblyMissed", .metric = "source_possibly_missed", .unit = "files",
+      .help = "Files whose content went, by truncation or deletion, before anybody knew that all of it was "
+              "read."),
+    F(18, COUNTER, repeated, .snmp = "PossiblyRepeated", .metric = "source_possibly_repeated",
+      .unit = "files", .help = "Files that begin as one read before and were read from their beginning."),
 };
 #undef ROW
 

@@ -115,6 +115,7 @@ struct em_source_row {
     char location[EM_URI_MAX], error[EM_REASON_MAX];
     uint64_t files, lag_bytes;
     uint64_t bytes, messages, reports, duplicates, unkeyed, malformed;
+    uint64_t missed, repeated; /* what could not be made sure of */
     int64_t read_time, report_time;
 };
 

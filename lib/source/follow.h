@@ -42,11 +42,19 @@ enum {
     TRACE_RETRY_US = 2 * 1000 * 1000,  /* the database is tried again */
     TRACE_REST_US = 60 * 1000 * 1000,  /* then a quiet file is closed */
     TRACE_TIDY_US = 600 * 1000 * 1000, /* between two looks for places to forget */
+    TRACE_NOTES_MAX = 5000,            /* files that are noted when only what is new is wanted */
+    TRACE_NEAR_DIRS_MAX =
+        64, /* directories beside those of the files in which a moved one is looked for, and */
+    TRACE_NEAR_ENTRIES_MAX = 20000, /* entries of all of them */
+    TRACE_SAMPLED_MIN = 1024,       /* less than this that is the same does not make a copy */
 };
-/* from_start = no: a row without a file keeps in the store how far the first scan came. It is under way from the first commit on, so that
- * a process killed before its end does not make new files of the old ones that it had not looked at. */
-enum { TRACE_FIRST_DONE = 0, TRACE_FIRST_UNDER_WAY = 1 }; /* the row's offset */
-#define TRACE_LINGER_US (INT64_C(3600) * EM_US_PER_S)     /* then a file without a name is at its end */
+/* from_start = no: the first scan notes how long each file is, before any of them is looked at, in one transaction with a row without a
+ * file, which says that it was done. A note is a place without a head. */
+enum {
+    TRACE_FIRST_DONE = 0,
+    TRACE_FIRST_UNDER_WAY = 1
+}; /* the row's offset; the latter was written by older versions */
+#define TRACE_LINGER_US (INT64_C(3600) * EM_US_PER_S) /* then a file without a name is at its end */
 #define TRACE_DELETED_US (INT64_C(600) * EM_US_PER_S) /* the same when it is deleted: it takes up the disk */
 #define TRACE_REVISIT_US (INT64_C(60) * EM_US_PER_S)  /* between two looks whether such an end has moved */
 #define TRACE_FORGET_US (INT64_C(30) * 24 * 3600 * EM_US_PER_S)
@@ -65,8 +73,9 @@ struct trace_place {
     uint32_t head_size, tail_size;
     int64_t seen_us;
     char *path; /* without links */
-    bool ended;
+    bool ended, rested;
     bool searched; /* its directory was looked through since it lost its file */
+    struct em_samples samples;
     struct trace_file *owner;
 };
 
@@ -95,6 +104,7 @@ struct trace_file {
 
     struct trace_place *place;      /* ACTIVE, RESTING */
     struct trace_file *original;    /* COPY */
+    uint64_t copied, copied_head;   /* it was one: so much of it; hash of its head */
     struct em_reader *reader;       /* ACTIVE */
     struct em_reader_stats counted; /* what of the reader's counts is in the store */
     bool dirty;                     /* the place must be written although nothing was read */
@@ -160,6 +170,17 @@ bool trace_place_fits(int fd, uint64_t size, const struct trace_head *h, const s
 bool trace_is_prefix(int fd, uint64_t size, int other,
                      uint64_t other_size); /* the first file's bytes begin the other's */
 void trace_place_tail(struct trace_place *p, const struct trace_file *f);
+/* The n bytes before `end` were read. */
+void trace_samples_add(struct em_samples *s, const uint8_t *bytes, size_t n, uint64_t end);
+void trace_samples_take(struct em_samples *s, int fd, uint64_t size); /* of a file up to there */
+/* How far the file, which ends before what the samples are of, is the same: at the last sample, or 0. */
+uint64_t trace_samples_fit(const struct em_samples *s, int fd, uint64_t size);
+
+/* A file of the first scan that nobody has looked at. */
+static inline bool trace_is_note(const struct trace_place *p)
+{
+    return p->head_size == 0 && p->mark.offset > 0;
+}
 
 /* A file that has no name any more, open so that what somebody still writes to it is seen. */
 static inline bool trace_lingers(const struct trace_file *f)
@@ -207,9 +228,10 @@ bool trace_continues(struct em_trace *t, const struct trace_file *f, int fd,
 void trace_take_over(struct trace_file *f, struct trace_file *to);
 
 /* trace_lost.c: the rest of what was truncated or lost its name. */
-void trace_replaced(struct trace_file *f); /* its content went away under us */
-void trace_orphans(struct em_trace *t);    /* places without a file: look for their files */
-void trace_revisit(struct em_trace *t);    /* ended places: has a file of theirs grown? */
+void trace_replaced(struct trace_file *f);   /* its content went away under us */
+void trace_orphans(struct em_trace *t);      /* places without a file: look for their files */
+void trace_revisit(struct em_trace *t);      /* places without a file: has one of theirs grown, or moved? */
+void trace_count_missed(struct em_trace *t); /* places whose file was not found */
 
 /* trace_place.c: the places of the source. */
 bool trace_room(void **list, size_t n,
@@ -219,6 +241,10 @@ void trace_places_free(struct em_trace *t);
 struct trace_place *trace_place_new(struct em_trace *t);          /* NULL: no memory */
 void trace_place_drop(struct em_trace *t, struct trace_place *p); /* from memory only */
 void trace_places_tidy(struct em_trace *t);
+bool trace_place_save(struct em_trace *t, struct trace_place *p); /* into the transaction; false: broken */
+void trace_place_note(struct em_trace *t, const char *path, const struct stat *st);
+struct trace_place *trace_note_of(const struct em_trace *t, const struct stat *st); /* NULL: none */
+void trace_doubt(struct em_trace *t, uint64_t missed, uint64_t repeated);
 
 /* trace.c */
 bool trace_begin(struct em_trace *t); /* opens the turn's transaction; false: broken */

@@ -73,18 +73,17 @@ static void read_active(struct em_trace *t, size_t budget)
     }
 }
 
+/* The first scan has noted what is old: in the same transaction it is said to be done. */
 static void write_sentinel(struct em_trace *t)
 {
-    struct em_position at = { 0 };
+    const struct em_position at = { .mark.offset = TRACE_FIRST_DONE };
 
     if (!t->first || t->broken)
         return;
-    at.mark.offset = pick_fresh(t) ? TRACE_FIRST_UNDER_WAY : TRACE_FIRST_DONE;
-    if (!t->from_start && !(t->sentinel && at.mark.offset == TRACE_FIRST_UNDER_WAY) &&
+    if (!t->from_start &&
         (!trace_begin(t) || em_store_position_put(t->store, t->source, &t->sentinel, &at, &t->why) != 0))
         t->broken = true;
-    else
-        t->first = at.mark.offset == TRACE_FIRST_UNDER_WAY;
+    t->first = false;
 }
 
 static void settle_turn(struct em_trace *t, int64_t now_us)
@@ -94,7 +93,6 @@ static void settle_turn(struct em_trace *t, int64_t now_us)
     for (size_t i = 0; i < t->files_n && !t->broken; i++)
         if (t->file[i]->state == TRACE_ACTIVE)
             (void)trace_file_save(t->file[i]);
-    write_sentinel(t);
     if (!t->broken && now_us - t->tidied_us >= TRACE_TIDY_US) {
         trace_places_tidy(t);
         t->tidied_us = now_us;
@@ -203,6 +201,7 @@ static void turn(void *arg)
             trace_peek(t);
         t->peek = false;
         budget = look_at_fresh(t, budget);
+        write_sentinel(t);
         if (!pick_fresh(t)) {
             trace_orphans(t);
             if (now_us >= t->revisit_us) {
@@ -210,6 +209,8 @@ static void turn(void *arg)
                 t->revisit_us = now_us + TRACE_REVISIT_US;
             }
             budget = look_at_fresh(t, budget);
+            if (!pick_fresh(t))
+                trace_count_missed(t);
         }
         read_active(t, budget);
         settle_turn(t, now_us);

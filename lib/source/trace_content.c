@@ -64,6 +64,72 @@ bool trace_is_prefix(int fd, uint64_t size, int other, uint64_t other_size)
            memcmp(a, b, tail) == 0;
 }
 
+/* --- samples ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t sample_hash(const uint8_t *p)
+{
+    uint32_t hash = (uint32_t)em_hash(&em_hash_key_fixed, p, EM_SAMPLE_BYTES);
+
+    return hash ? hash : 1;
+}
+
+static uint64_t next_sample(struct em_samples *s)
+{
+    s->step = s->step ? s->step : EM_SAMPLE_BYTES;
+    return (s->n + 1) * s->step;
+}
+
+static void sample_put(struct em_samples *s, uint32_t hash)
+{
+    if (s->n == EM_SAMPLES_MAX) {
+        for (uint32_t i = 0; i < EM_SAMPLES_MAX / 2; i++)
+            s->hash[i] = s->hash[2 * i + 1];
+        s->n /= 2;
+        s->step *= 2;
+        return; /* the place of this one is no multiple any more */
+    }
+    s->hash[s->n++] = hash;
+}
+_Static_assert(EM_SAMPLES_MAX % 2 == 0, "the one behind the last has an odd number");
+
+void trace_samples_add(struct em_samples *s, const uint8_t *bytes, size_t n, uint64_t end)
+{
+    uint64_t at, first = end - n;
+
+    while ((at = next_sample(s)) <= end)
+        sample_put(s,
+                   at >= first + EM_SAMPLE_BYTES ? sample_hash(bytes + (at - first) - EM_SAMPLE_BYTES) : 0);
+}
+
+void trace_samples_take(struct em_samples *s, int fd, uint64_t size)
+{
+    uint8_t bytes[EM_SAMPLE_BYTES];
+    uint64_t at;
+
+    *s = (struct em_samples) { .step = EM_SAMPLE_BYTES };
+    while (size / s->step > EM_SAMPLES_MAX)
+        s->step *= 2;
+    while ((at = next_sample(s)) <= size)
+        sample_put(s, read_at(fd, bytes, sizeof bytes, at - sizeof bytes) ? sample_hash(bytes) : 0);
+}
+
+uint64_t trace_samples_fit(const struct em_samples *s, int fd, uint64_t size)
+{
+    uint8_t bytes[EM_SAMPLE_BYTES];
+    uint64_t same = 0;
+
+    for (uint32_t i = 0; i < s->n && (i + 1) * s->step <= size; i++) {
+        uint64_t at = (i + 1) * s->step;
+
+        if (s->hash[i] == 0)
+            continue;
+        if (!read_at(fd, bytes, sizeof bytes, at - sizeof bytes) || sample_hash(bytes) != s->hash[i])
+            return 0;
+        same = at;
+    }
+    return same >= TRACE_SAMPLED_MIN && same + s->step > size ? same : 0;
+}
+
 /* The hash of the bytes before the mark, from those that were kept as they were read: the file itself may hold others by now. */
 void trace_place_tail(struct trace_place *p, const struct trace_file *f)
 {

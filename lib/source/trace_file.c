@@ -156,6 +156,8 @@ static bool recent_add(struct trace_file *f, const uint8_t *p, size_t n, uint64_
     memcpy(f->recent + f->recent_n, p, n);
     f->recent_n += n;
     f->pushed += n;
+    if (f->place)
+        trace_samples_add(&f->place->samples, f->recent, f->recent_n, f->pushed);
     if (f->recent_n - drop >
         TRACE_RECENT_MAX) /* a reader that holds back so much is at nothing that we could lose */
         drop = f->recent_n - EM_TAIL_MAX;
@@ -210,8 +212,8 @@ bool trace_file_attach(struct trace_file *f, struct trace_place *p)
     }
     f->place = p;
     p->owner = f;
-    f->dirty = p->ended;
-    p->ended = false;
+    f->dirty = p->ended || p->rested;
+    p->ended = p->rested = false;
     trace_file_named(f);
     f->state = TRACE_ACTIVE;
     f->error[0] = '\0';
@@ -263,6 +265,7 @@ bool trace_file_at_end(struct trace_file *f, uint64_t size)
     f->place->tail_size = size < EM_TAIL_MAX ? (uint32_t)size : EM_TAIL_MAX;
     f->recent_n = 0;
     f->dirty = true;
+    trace_samples_take(&f->place->samples, f->fd, size);
     return load_recent(f, f->place) && start_reader(f, &mark) && same_head(f);
 }
 
@@ -330,7 +333,6 @@ bool trace_file_save(struct trace_file *f)
     struct trace_place *p = f->place;
     struct em_reader_mark mark = p->mark;
     struct em_reader_stats now = f->counted, delta;
-    struct em_position at = { 0 };
 
     if (f->reader)
         em_reader_mark(f->reader, &mark, &now);
@@ -344,21 +346,12 @@ bool trace_file_save(struct trace_file *f)
     p->seen_us = em_wall_us(t->clock);
     if (f->reader)
         trace_place_tail(p, f);
-    at = (struct em_position) { .device = p->device,
-                                .inode = p->inode,
-                                .head_hash = p->head_hash,
-                                .head_size = p->head_size,
-                                .tail_hash = p->tail_hash,
-                                .tail_size = p->tail_size,
-                                .ended = p->ended,
-                                .mark = mark,
-                                .seen_us = p->seen_us };
-    (void)slice_copy(slice_of(p->path ? p->path : ""), at.path, sizeof at.path);
-    if (em_store_read(t->store, t->source, &delta, &t->why) != 0 ||
-        em_store_position_put(t->store, t->source, &p->id, &at, &t->why) != 0) {
+    if (em_store_read(t->store, t->source, &delta, &t->why) != 0) {
         t->broken = true;
         return false;
     }
+    if (!trace_place_save(t, p))
+        return false;
     f->counted = now;
     f->dirty = false;
     return true;
@@ -441,6 +434,8 @@ bool trace_file_quiet(struct trace_file *f)
         return trace_file_leave(f);
     if (!f->idled || (quiet_us < (f->listed ? TRACE_REST_US : TRACE_LEAVE_US) && !old(f)))
         return false;
+    if (f->listed && !f->place->rested)
+        f->place->rested = f->dirty = true;
     if (trace_file_save(f) && (f->listed || !pending(f)))
         rest(f);
     return false;

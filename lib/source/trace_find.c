@@ -80,6 +80,14 @@ static bool make_room(struct em_trace *t, const struct stat *st)
     return true;
 }
 
+static bool has_place(const struct em_trace *t, const struct stat *st)
+{
+    for (size_t i = 0; i < t->places_n; i++)
+        if (t->place[i]->inode == st->st_ino && t->place[i]->device == st->st_dev)
+            return true;
+    return false;
+}
+
 static void found(struct em_trace *t, const char *path)
 {
     struct trace_file *f;
@@ -87,6 +95,8 @@ static void found(struct em_trace *t, const char *path)
 
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return;
+    if (t->first && !t->from_start && !has_place(t, &st))
+        trace_place_note(t, path, &st);
     if (!(f = trace_by_inode(t, &st))) {
         if ((t->files_n < EM_TRACE_FILES_MAX || make_room(t, &st)) && (f = trace_file_add(t, path, &st)))
             f->listed = f->named = true;
@@ -188,6 +198,8 @@ static bool nameless(struct trace_file *f)
     int64_t quiet_us = em_mono_us(f->trace->clock) - f->grown_us;
     struct stat st;
 
+    if (!f->listed && f->state == TRACE_ACTIVE && f->place->mark.offset == f->size)
+        trace_settle_copies(f); /* what it was copied to has a name, and may go on by itself */
     if (!trace_lingers(f) || fstat(f->fd, &st) != 0)
         return false;
     compare(f, &st);
@@ -360,6 +372,11 @@ void trace_take_over(struct trace_file *f, struct trace_file *to)
     t->moves++;
 }
 
+static uint64_t head_hash_upto(const struct trace_head *h, uint64_t size)
+{
+    return trace_head_hash(h, size < h->n ? (size_t)size : h->n);
+}
+
 /* True: it is a copy, or must be looked at again, because what it was compared with has changed. */
 static bool is_copy(struct em_trace *t, struct trace_file *f)
 {
@@ -372,6 +389,8 @@ static bool is_copy(struct em_trace *t, struct trace_file *f)
         if ((r = compare_files(f, other)) == OTHER)
             continue;
         if (r == SAME_BEGINNING) {
+            f->copied = f->size;
+            f->copied_head = head_hash_upto(t->look, f->size);
             close_quiet(f, TRACE_COPY);
             f->original = other;
         } else if (r == CONTINUES) {
@@ -382,19 +401,66 @@ static bool is_copy(struct em_trace *t, struct trace_file *f)
     return false;
 }
 
-static bool begin_new(struct em_trace *t, struct trace_file *f)
-{
-    struct trace_place *p = trace_place_new(t);
+/* What is known of a free place whose file began as this one does. */
+enum likeness { UNLIKE, LONGER, LIKE };
 
+static enum likeness compare_place(struct em_trace *t, const struct trace_file *f,
+                                   const struct trace_place *p)
+{
+    if (p->owner || trace_is_note(p) || p->mark.offset <= TRACE_SAMPLED_MIN)
+        return UNLIKE;
+    if (p->head_size <= t->look->n && trace_head_hash(t->look, p->head_size) != p->head_hash)
+        return UNLIKE;
+    if (p->mark.offset > f->size && trace_samples_fit(&p->samples, f->fd, f->size) > 0)
+        return LONGER;
+    return p->head_size <= t->look->n && p->head_size == EM_HEAD_MAX ? LIKE : UNLIKE;
+}
+
+/* Is the file the beginning of what was read of one that is gone? Then all it holds was counted. */
+static bool was_read(struct em_trace *t, const struct trace_file *f)
+{
+    enum likeness most = UNLIKE;
+
+    for (size_t i = 0; i < t->places_n && most != LONGER; i++) {
+        enum likeness l = compare_place(t, f, t->place[i]);
+
+        most = l > most || l == LONGER ? l : most;
+    }
+    if (most == LIKE) {
+        em_log_warning(
+            "source %s: a file begins as one that was read before, and is another: what both hold counts "
+            "twice unless it is of a call with a Call-ID file=%s",
+            t->name, EM_LOG_TEXT(slice_of(f->path)));
+        trace_doubt(t, 0, 1);
+    }
+    return most == LONGER;
+}
+
+/* from: how much of it is old. */
+static bool begin(struct em_trace *t, struct trace_file *f, struct trace_place *p, uint64_t from)
+{
     if (!p)
         return false;
     p->head_size = (uint32_t)t->look->n;
     p->head_hash = trace_head_hash(t->look, t->look->n);
+    p->mark = (struct em_reader_mark) { 0 };
     if (!trace_file_attach(f, p)) {
         trace_place_drop(t, p);
         return false;
     }
-    return !t->first || t->from_start || trace_file_at_end(f, f->size);
+    return from == 0 || trace_file_at_end(f, from);
+}
+
+static bool begin_new(struct em_trace *t, struct trace_file *f)
+{
+    const struct stat st = { .st_dev = f->device, .st_ino = f->inode };
+    struct trace_place *note = trace_note_of(t, &st);
+    if (note)
+        return begin(t, f, note, note->mark.offset <= f->size ? note->mark.offset : 0);
+    if (f->copied >= TRACE_SAMPLED_MIN && f->copied <= f->size &&
+        f->copied_head == head_hash_upto(t->look, f->copied))
+        return begin(t, f, trace_place_new(t), f->copied); /* a copy that goes on by itself */
+    return begin(t, f, trace_place_new(t), was_read(t, f) ? f->size : 0);
 }
 
 void trace_look(struct em_trace *t, struct trace_file *f)
@@ -414,7 +480,10 @@ void trace_look(struct em_trace *t, struct trace_file *f)
         trace_file_error(f, TRACE_UNREADABLE, "%s: %s", EM_LOG_TEXT(slice_of(f->path)), strerror(errno));
         return;
     }
-    if ((p = free_place(t, f, true)) || (p = free_place(t, f, false)))
+    if (trace_note_of(t, &(struct stat) { .st_dev = f->device, .st_ino = f->inode })) {
+        if (!begin_new(t, f))
+            trace_break(t, "no memory");
+    } else if ((p = free_place(t, f, true)) || (p = free_place(t, f, false)))
         (void)trace_file_attach(f, p);
     else if (!is_copy(t, f) && !begin_new(t, f))
         trace_break(t, "no memory");

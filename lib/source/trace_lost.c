@@ -9,11 +9,16 @@
 #include "base/log.h"
 #include "source/follow.h"
 
-/* Walks the regular files of the directory of `path` that nobody reads yet. each: true ends the walk. False: no such directory. */
-static bool walk_dir(struct em_trace *t, const char *path,
-                     bool (*each)(struct em_trace *t, int dir, const char *name, const struct stat *st,
-                                  void *arg),
-                     void *arg)
+/* An entry of a directory. path: of the directory, with its slash. True ends the walk. */
+struct entry {
+    int dir;
+    const char *path, *name;
+    const struct stat *st;
+};
+typedef bool (*entry_fn)(struct em_trace *t, const struct entry *e, void *arg);
+
+/* Walks the regular files of the directory of `path` that nobody reads yet. False: no such directory. */
+static bool walk_dir(struct em_trace *t, const char *path, entry_fn each, void *arg)
 {
     char *dir = strndup(path, trace_dir_length(path));
     DIR *d = dir ? opendir(dir) : NULL;
@@ -26,7 +31,7 @@ static bool walk_dir(struct em_trace *t, const char *path,
         if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
             ((f = trace_by_inode(t, &st)) && trace_holds_place(f)))
             continue;
-        if (each(t, dirfd(d), e->d_name, &st, arg))
+        if (each(t, &(struct entry) { dirfd(d), dir, e->d_name, &st }, arg))
             break;
     }
     free(dir);
@@ -34,6 +39,18 @@ static bool walk_dir(struct em_trace *t, const char *path,
         return false;
     (void)closedir(d);
     return true;
+}
+
+static char *join(const char *dir, const char *name)
+{
+    size_t n = strlen(dir), room = n + strlen(name) + 1;
+    char *path = malloc(room);
+
+    if (path) {
+        memcpy(path, dir, n);
+        memcpy(path + n, name, room - n);
+    }
+    return path;
 }
 
 struct search {
@@ -44,20 +61,29 @@ struct search {
     char *path;
 };
 
-static bool search_one(struct em_trace *t, int dir, const char *name, const struct stat *st, void *arg)
+/* What became of a file that nobody has looked at is known by its inode only. */
+static bool place_fits(struct em_trace *t, const struct trace_place *p, int fd, const struct stat *st,
+                       bool same_inode)
+{
+    if (trace_is_note(p))
+        return same_inode && (uint64_t)st->st_size >= p->mark.offset;
+    return trace_head_read(fd, t->head) && trace_place_fits(fd, (uint64_t)st->st_size, t->head, p);
+}
+
+static bool search_one(struct em_trace *t, const struct entry *e, void *arg)
 {
     struct search *s = arg;
-    const char *base = s->f ? s->f->real : s->p->path;
+    const struct stat *st = e->st;
     bool same_inode = s->p && st->st_ino == s->p->inode && st->st_dev == s->p->device, fits;
     int fd;
 
     if ((s->fd >= 0 && !same_inode) ||
-        (fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+        (fd = openat(e->dir, e->name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW)) < 0)
         return false;
     if (s->f)
         fits = trace_continues(t, s->f, fd, (uint64_t)st->st_size);
     else
-        fits = trace_head_read(fd, t->head) && trace_place_fits(fd, (uint64_t)st->st_size, t->head, s->p);
+        fits = place_fits(t, s->p, fd, st, same_inode);
     if (!fits) {
         (void)close(fd);
         return false;
@@ -67,10 +93,7 @@ static bool search_one(struct em_trace *t, int dir, const char *name, const stru
     free(s->path);
     s->fd = fd;
     s->st = *st;
-    if ((s->path = malloc(trace_dir_length(base) + strlen(name) + 1))) {
-        memcpy(s->path, base, trace_dir_length(base));
-        memcpy(s->path + trace_dir_length(base), name, strlen(name) + 1);
-    }
+    s->path = join(e->path, e->name);
     return s->f || same_inode;
 }
 
@@ -113,6 +136,7 @@ void trace_replaced(struct trace_file *f)
         return;
     em_log_info("source %s: a file was truncated and is read from its beginning file=%s", t->name,
                 EM_LOG_TEXT(slice_of(f->path)));
+    trace_doubt(t, 1, 0);        /* what was written to it since the last look, if anything was */
     em_reader_finish(f->reader); /* nothing more comes behind what was read */
     f->place->ended = f->dirty = true;
     if (!trace_file_save(f))
@@ -154,14 +178,46 @@ void trace_orphans(struct em_trace *t)
     for (size_t i = 0; i < t->places_n; i++) {
         struct trace_place *p = t->place[i];
 
-        if (!p->owner && !p->ended && !p->searched && p->head_size > 0 && trace_dir_length(p->path) > 0)
+        if (!p->owner && !p->ended && !p->searched && p->mark.offset > 0 && trace_dir_length(p->path) > 0)
             search_orphan(t, p);
+    }
+}
+
+/* Is what was read of its file known of another one, too? */
+static bool is_covered(const struct em_trace *t, const struct trace_place *p)
+{
+    for (size_t i = 0; i < t->places_n; i++) {
+        const struct trace_place *q = t->place[i];
+
+        if (q != p && q->head_size == p->head_size && q->head_hash == p->head_hash &&
+            q->mark.offset >= p->mark.offset)
+            return true;
+    }
+    return false;
+}
+
+void trace_count_missed(struct em_trace *t)
+{
+    for (size_t i = 0; i < t->places_n && !t->broken; i++) {
+        struct trace_place *p = t->place[i];
+
+        if (p->owner || p->ended || p->rested || !p->searched || p->mark.offset == 0)
+            continue;
+        p->ended = true;
+        if (!is_covered(t, p)) {
+            em_log_warning(
+                "source %s: a file has gone while nobody looked; what was written to it last may be missed "
+                "file=%s",
+                t->name, EM_LOG_TEXT(slice_of(p->path)));
+            trace_doubt(t, 1, 0);
+        }
+        (void)trace_place_save(t, p);
     }
 }
 
 /* --- ends that have moved ----------------------------------------------------------------------------------------- */
 
-/* Places that were thought to be at their ends for good, by inode. */
+/* Places without a file, by inode. */
 struct ended {
     struct trace_place **place;
     size_t n;
@@ -174,51 +230,108 @@ static int by_place_inode(const void *a, const void *b)
     return ((*p)->inode > (*q)->inode) - ((*p)->inode < (*q)->inode);
 }
 
-static bool revisit_one(struct em_trace *t, int dir, const char *name, const struct stat *st, void *arg)
+/* One that was not at its end is followed wherever it is, others when they have grown. */
+static bool revisit_one(struct em_trace *t, const struct entry *at, void *arg)
 {
     const struct ended *e = arg;
-    const struct trace_place key = { .inode = st->st_ino }, *const key_p = &key;
+    const struct trace_place key = { .inode = at->st->st_ino }, *const key_p = &key;
     struct trace_place **found =
         bsearch(&key_p, e->place, e->n, sizeof(struct trace_place *), by_place_inode);
     struct search s = { .fd = -1 };
 
-    if (!found || (*found)->owner || (*found)->device != st->st_dev ||
-        (uint64_t)st->st_size <= (*found)->mark.offset)
+    if (!found || (*found)->owner || (*found)->device != at->st->st_dev ||
+        (uint64_t)at->st->st_size < (*found)->mark.offset + ((*found)->ended || (*found)->rested))
         return false;
     s.p = *found;
-    (void)search_one(t, dir, name, st, &s);
+    (void)search_one(t, at, &s);
     adopt(t, &s);
     return false;
 }
 
-/* Its directory is that of an earlier one? */
-static bool dir_was_seen(struct trace_place *const *dirs, size_t n, const struct trace_place *p)
+/* Directories to look through, each once. */
+struct dirs {
+    char *path[TRACE_DIRS_MAX + TRACE_NEAR_DIRS_MAX]; /* with a slash at the end */
+    size_t n;
+};
+
+static void dirs_add(struct dirs *d, size_t most, const char *path)
 {
-    for (size_t i = 0; i < n; i++)
-        if (trace_same_dir(dirs[i]->path, p->path))
-            return true;
-    return false;
+    size_t length = trace_dir_length(path);
+
+    for (size_t i = 0; i < d->n; i++)
+        if (strlen(d->path[i]) == length && memcmp(d->path[i], path, length) == 0)
+            return;
+    if (length > 0 && d->n < most && (d->path[d->n] = strndup(path, length)))
+        d->n++;
 }
 
-/* A writer that was silent for very long, or that went on while nobody ran here. */
+static void dirs_free(struct dirs *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        free(d->path[i]);
+    free(d);
+}
+
+/* The directories in one. *left: entries that may still be looked at. */
+static void add_below(struct dirs *d, size_t most, const char *dir, size_t *left)
+{
+    DIR *open = opendir(dir);
+    struct dirent *e;
+
+    while (open && d->n<most && * left> 0 && (e = readdir(open))) {
+        char *path = NULL, *slashed = NULL;
+
+        --*left;
+        if (e->d_type == DT_DIR && e->d_name[0] != '.' && (path = join(dir, e->d_name)) &&
+            (slashed = join(path, "/")))
+            dirs_add(d, most, slashed);
+        free(path);
+        free(slashed);
+    }
+    if (open)
+        (void)closedir(open);
+}
+
+/* Where a rotation may have moved files to: below, above and beside. */
+static void add_near(struct dirs *d)
+{
+    size_t own = d->n, most = own + TRACE_NEAR_DIRS_MAX, left = TRACE_NEAR_ENTRIES_MAX;
+
+    for (size_t i = 0; i < own; i++)
+        add_below(d, most, d->path[i], &left);
+    for (size_t i = 0; i < own; i++) {
+        char *above = strndup(d->path[i], strlen(d->path[i]) - 1);
+
+        if (above && trace_dir_length(above) > 0) {
+            above[trace_dir_length(above)] = '\0';
+            dirs_add(d, most, above);
+            add_below(d, most, above, &left);
+        }
+        free(above);
+    }
+}
+
+/* A file that moved, a writer that was silent for very long, or that went on while nobody ran here. */
 void trace_revisit(struct em_trace *t)
 {
     struct ended e = { .place = malloc((t->places_n + 1) * sizeof(struct trace_place *)) };
-    struct trace_place *dirs[TRACE_DIRS_MAX];
-    size_t dirs_n = 0;
+    struct dirs *dirs = calloc(1, sizeof *dirs);
 
-    for (size_t i = 0; e.place && i < t->places_n; i++) {
+    for (size_t i = 0; e.place && dirs && i < t->places_n; i++) {
         struct trace_place *p = t->place[i];
 
-        if (p->owner || !p->ended || p->head_size == 0 || trace_dir_length(p->path) == 0)
+        if (p->owner || p->mark.offset == 0 || trace_dir_length(p->path) == 0)
             continue;
         e.place[e.n++] = p;
-        if (dirs_n < TRACE_DIRS_MAX && !dir_was_seen(dirs, dirs_n, p))
-            dirs[dirs_n++] = p;
+        dirs_add(dirs, TRACE_DIRS_MAX, p->path);
     }
-    if (e.n > 0)
+    if (e.n > 0) {
         qsort(e.place, e.n, sizeof(struct trace_place *), by_place_inode);
-    for (size_t i = 0; i < dirs_n; i++)
-        (void)walk_dir(t, dirs[i]->path, revisit_one, &e);
+        add_near(dirs);
+        for (size_t i = 0; i < dirs->n; i++)
+            (void)walk_dir(t, dirs->path[i], revisit_one, &e);
+    }
+    if (dirs)
+        dirs_free(dirs);
     free(e.place);
 }

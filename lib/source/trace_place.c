@@ -73,6 +73,8 @@ static bool load(void *arg, int64_t id, const struct em_position *at)
     p->tail_size = at->tail_size;
     p->seen_us = at->seen_us;
     p->ended = at->ended;
+    p->rested = at->rested;
+    p->samples = at->samples;
     return true;
 }
 
@@ -91,6 +93,61 @@ int trace_places_load(struct em_trace *t, struct em_why *why)
     return err;
 }
 
+bool trace_place_save(struct em_trace *t, struct trace_place *p)
+{
+    struct em_position at = { .device = p->device,
+                              .inode = p->inode,
+                              .head_hash = p->head_hash,
+                              .head_size = p->head_size,
+                              .tail_hash = p->tail_hash,
+                              .tail_size = p->tail_size,
+                              .ended = p->ended,
+                              .rested = p->rested,
+                              .samples = p->samples,
+                              .mark = p->mark,
+                              .seen_us = p->seen_us };
+
+    (void)slice_copy(slice_of(p->path ? p->path : ""), at.path, sizeof at.path);
+    if (!trace_begin(t))
+        return false;
+    t->broken = em_store_position_put(t->store, t->source, &p->id, &at, &t->why) != 0;
+    return !t->broken;
+}
+
+struct trace_place *trace_note_of(const struct em_trace *t, const struct stat *st)
+{
+    for (size_t i = 0; i < t->places_n; i++)
+        if (trace_is_note(t->place[i]) && t->place[i]->inode == st->st_ino &&
+            t->place[i]->device == st->st_dev)
+            return t->place[i];
+    return NULL;
+}
+
+/* What the file holds now is old. */
+void trace_place_note(struct em_trace *t, const char *path, const struct stat *st)
+{
+    struct trace_place *p;
+
+    if (t->broken || st->st_size <= 0 || t->places_n >= TRACE_NOTES_MAX || trace_note_of(t, st))
+        return;
+    if (!(p = trace_place_new(t)) || !(p->path = realpath(path, NULL))) {
+        if (p)
+            trace_place_drop(t, p); /* it has just gone */
+        return;
+    }
+    p->device = st->st_dev;
+    p->inode = st->st_ino;
+    p->mark.offset = (uint64_t)st->st_size;
+    p->seen_us = em_wall_us(t->clock);
+    (void)trace_place_save(t, p);
+}
+
+void trace_doubt(struct em_trace *t, uint64_t missed, uint64_t repeated)
+{
+    if (trace_begin(t) && em_store_doubt(t->store, t->source, missed, repeated, &t->why) != 0)
+        t->broken = true;
+}
+
 void trace_place_drop(struct em_trace *t, struct trace_place *p)
 {
     for (size_t i = 0; i < t->places_n; i++)
@@ -103,7 +160,7 @@ void trace_place_drop(struct em_trace *t, struct trace_place *p)
 
 static bool gone_for_good(const struct em_trace *t, const struct trace_place *p, int64_t now_us)
 {
-    if (p->owner || p->head_size == 0)
+    if (p->owner || p->mark.offset == 0)
         return false;
     return now_us - p->seen_us > TRACE_FORGET_US || (p->ended && t->places_n > TRACE_PLACES_TIDY);
 }

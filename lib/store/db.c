@@ -61,7 +61,8 @@ static const char schema[] =
  * 6: call, failure: small rows, found by `key` (keys.h; twin: calls that have a key which another has). Calls and failures have their ids
  * from one sequence, the counter last_id. A call's row has its first report and that one's code, whose failure has the call's id; report
  * and code have the further ones. failure: call and time_us NULL: the same as id and at_us; ice NULL: not known; texts are numbers of
- * `text` (until: no failure with a higher id has it) or stand there. old_call, old_failure: what is not moved yet, at first all. */
+ * `text` (until: no failure with a higher id has it) or stand there. old_call, old_failure: what is not moved yet, at first all.
+ * 7: position: samples of what was read, and what is known of its end and of its compressed form. */
 static const char *const upgrades[] = {
     "CREATE TABLE finding(id INTEGER PRIMARY KEY, number INTEGER NOT NULL, kind INTEGER NOT NULL,"
     " severity INTEGER NOT NULL, edge TEXT NOT NULL, path TEXT NOT NULL, text TEXT NOT NULL,"
@@ -101,6 +102,10 @@ static const char *const upgrades[] = {
     "INSERT INTO counter SELECT name, 0, max((SELECT coalesce(max(id), 0) FROM old_call), "
     "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'old_failure'), 0)) "
     "FROM (SELECT 'last_id' AS name UNION ALL SELECT 'keys_to');",
+    "ALTER TABLE position ADD COLUMN rested INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE position ADD COLUMN packed INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE position ADD COLUMN step INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE position ADD COLUMN samples BLOB NOT NULL DEFAULT x'';",
 };
 _Static_assert(sizeof upgrades / sizeof *upgrades == EM_DB_VERSION - 1, "each version has its upgrade");
 
@@ -184,17 +189,19 @@ static const char *const statements[EM_SQL_COUNT] = {
     [EM_SQL_MINUTES_DROP] = "DELETE FROM minute WHERE minute < ?1",
     [EM_SQL_POSITIONS] =
         "SELECT id, device, inode, head_hash, head_size, tail_hash, tail_size, ended, offset,"
-        " format, encoding, time_us, seen_us, path FROM position WHERE source = ?1 ORDER BY id",
+        " format, encoding, time_us, seen_us, path, rested, packed, step, samples FROM position WHERE source "
+        "= ?1 ORDER BY id",
     [EM_SQL_POSITIONS_N] = "SELECT count(*) FROM position",
     [EM_SQL_POSITION_NEW] =
         "INSERT INTO position(source, device, inode, head_hash, head_size, tail_hash, tail_size, ended, "
         "offset,"
-        " format, encoding, time_us, seen_us, path) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+        " format, encoding, time_us, seen_us, path, rested, packed, step, samples)"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
     [EM_SQL_POSITION_SET] =
         "UPDATE position SET source = ?1, device = ?2, inode = ?3, head_hash = ?4, head_size = ?5,"
         " tail_hash = ?6, tail_size = ?7, ended = ?8, offset = ?9, format = ?10, encoding = ?11, time_us = "
         "?12,"
-        " seen_us = ?13, path = ?14 WHERE id = ?15",
+        " seen_us = ?13, path = ?14, rested = ?15, packed = ?16, step = ?17, samples = ?18 WHERE id = ?19",
     [EM_SQL_POSITION_DROP] = "DELETE FROM position WHERE id = ?1",
     [EM_SQL_NUMBER_GET] = "SELECT number FROM number WHERE parent = ?1 AND kind = ?2 AND name = ?3",
     [EM_SQL_NUMBER_NEW] = "INSERT INTO number(parent, kind, name, number) VALUES(?1, ?2, ?3,"

@@ -114,7 +114,7 @@ enum em_sql {
 
 enum {
     EM_DB_APPLICATION = 0x454d4462, /* PRAGMA application_id: "EMDb" */
-    EM_DB_VERSION = 6,              /* PRAGMA user_version: the schema */
+    EM_DB_VERSION = 7,              /* PRAGMA user_version: the schema */
     EM_DB_PATH_MAX = 1024,
     EM_DB_BUSY_MS = 1000, /* at open: how long a predecessor that is ending may still hold the file */
 };

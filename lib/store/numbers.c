@@ -36,8 +36,8 @@ static const struct named own_names[] = {
         "source_" #member, offsetof(struct em_store_source, member)                                          \
     }
 static const struct named source_names[] = {
-    SOURCE(bytes),   SOURCE(messages),  SOURCE(reports), SOURCE(duplicates),
-    SOURCE(unkeyed), SOURCE(malformed), SOURCE(read_us), SOURCE(report_us),
+    SOURCE(bytes),     SOURCE(messages), SOURCE(reports),  SOURCE(duplicates), SOURCE(unkeyed),
+    SOURCE(malformed), SOURCE(missed),   SOURCE(repeated), SOURCE(read_us),    SOURCE(report_us),
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -8,6 +8,18 @@
 
 /* --- positions ---------------------------------------------------------------------------------------------------- */
 
+/* Step and hashes, in this machine's byte order: what does not fit this version is not known. */
+static void read_samples(sqlite3_stmt *st, int at, struct em_samples *samples)
+{
+    size_t bytes = (size_t)sqlite3_column_bytes(st, at + 1);
+
+    samples->step = em_db_u64(st, at);
+    if (samples->step == 0 || bytes == 0 || bytes > sizeof samples->hash || bytes % sizeof samples->hash[0])
+        return;
+    samples->n = (uint32_t)(bytes / sizeof samples->hash[0]);
+    memcpy(samples->hash, sqlite3_column_blob(st, at + 1), bytes);
+}
+
 int em_store_positions(struct em_store *s, uint32_t source, em_position_fn each, void *arg,
                        struct em_why *why)
 {
@@ -28,9 +40,12 @@ int em_store_positions(struct em_store *s, uint32_t source, em_position_fn each,
                       .encoding = em_db_u32(st, 10),
                       .time_us = sqlite3_column_int64(st, 11) },
             .seen_us = sqlite3_column_int64(st, 12),
+            .rested = sqlite3_column_int64(st, 14) != 0,
+            .packed = em_db_u64(st, 15),
         };
 
         em_db_column_text(st, 13, p.path, sizeof p.path);
+        read_samples(st, 16, &p.samples);
         if (!each(arg, sqlite3_column_int64(st, 0), &p)) {
             em_db_reset(&s->db, EM_SQL_POSITIONS);
             return 0;
@@ -70,8 +85,13 @@ int em_store_position_put(struct em_store *s, uint32_t source, int64_t *id, cons
                                (int64_t)p->mark.offset, p->mark.format, p->mark.encoding, p->mark.time_us,
                                p->seen_us));
     em_db_bind_text(st, 14, p->path);
+    (void)sqlite3_bind_int64(st, 15, p->rested);
+    (void)sqlite3_bind_int64(st, 16, (int64_t)p->packed);
+    (void)sqlite3_bind_int64(st, 17, (int64_t)p->samples.step);
+    (void)sqlite3_bind_blob(st, 18, p->samples.hash, (int)(p->samples.n * sizeof p->samples.hash[0]),
+                            SQLITE_STATIC);
     if (*id)
-        (void)sqlite3_bind_int64(st, 15, *id);
+        (void)sqlite3_bind_int64(st, 19, *id);
     if ((err = em_db_step(&s->db, q, why)) < 0)
         return em_store_spoil(s, err);
     if (*id == 0)

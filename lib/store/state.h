@@ -34,7 +34,7 @@ struct em_store_minute {
 
 struct em_store_source {
     uint32_t source;
-    uint64_t bytes, messages, reports, duplicates, unkeyed, malformed;
+    uint64_t bytes, messages, reports, duplicates, unkeyed, malformed, missed, repeated;
     uint64_t read_us, report_us;
 };
 

@@ -275,14 +275,40 @@ int em_store_report(struct em_store *s, uint32_t source, const struct em_report 
     return 0;
 }
 
-int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,
-                  struct em_why *why)
+/* The source's numbers in the open transaction. */
+static int numbers_of(struct em_store *s, uint32_t source, struct em_store_source **numbers,
+                      struct em_why *why)
 {
     struct em_store_source *from = em_store_numbers_source(&s->next, source);
 
     if (!s->open || !from)
         return em_store_spoil(s, em_fail(why, from ? EM_ERR_INPUT : EM_ERR_LIMIT, "database %s: %s",
                                          s->db.path, from ? "no transaction is open" : "too many sources"));
+    *numbers = from;
+    return 0;
+}
+
+int em_store_doubt(struct em_store *s, uint32_t source, uint64_t missed, uint64_t repeated,
+                   struct em_why *why)
+{
+    struct em_store_source *from = NULL;
+    int err = numbers_of(s, source, &from, why);
+
+    if (err == 0) {
+        from->missed += missed;
+        from->repeated += repeated;
+    }
+    return err;
+}
+
+int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,
+                  struct em_why *why)
+{
+    struct em_store_source *from = NULL;
+    int err = numbers_of(s, source, &from, why);
+
+    if (err != 0)
+        return err;
     s->next.totals.bytes += delta->bytes;
     s->next.totals.messages += delta->messages;
     s->next.totals.malformed += delta->malformed;
@@ -388,6 +414,8 @@ void em_store_source_row(struct em_store *s, uint32_t source, struct em_source_r
         row->duplicates = from->duplicates;
         row->unkeyed = from->unkeyed;
         row->malformed = from->malformed;
+        row->missed = from->missed;
+        row->repeated = from->repeated;
         row->read_time = (int64_t)from->read_us;
         row->report_time = (int64_t)from->report_us;
     }

@@ -52,9 +52,22 @@ int em_store_trim(struct em_store *s, bool *more, struct em_why *why) EM_MUST_CH
 int em_store_read(struct em_store *s, uint32_t source, const struct em_reader_stats *delta,
                   struct em_why *why) EM_MUST_CHECK;
 
+/* In a transaction: what a source could not make sure of. missed: content that went before anybody knew that all of it was read; repeated:
+ * content that was read although some of it may have been read before. */
+int em_store_doubt(struct em_store *s, uint32_t source, uint64_t missed, uint64_t repeated,
+                   struct em_why *why) EM_MUST_CHECK;
+
+/* Samples of what was read of a file: hash[k] is of the EM_SAMPLE_BYTES bytes before byte (k + 1) * step; 0: not known. When there are
+ * EM_SAMPLES_MAX of them, every second goes and the step doubles, so they always cover all that was read. */
+enum { EM_SAMPLES_MAX = 128, EM_SAMPLE_BYTES = 256 };
+struct em_samples {
+    uint64_t step; /* 0: none yet */
+    uint32_t n, hash[EM_SAMPLES_MAX];
+};
+
 /* Positions of files. A file is known by device and inode, and by the hashes of its first block and of the last bytes before the
  * place of reading, so that a rotation by rename, by copy and truncate, or a file that only took the old one's name are told
- * apart, and a copy is found by what it holds. */
+ * apart, and a copy is found by what it holds. Of a compressed file all of that is about its text. */
 struct em_position {
     char path[EM_TEXT_MAX * 4]; /* the path under which it was last seen */
     uint64_t device, inode;
@@ -63,6 +76,10 @@ struct em_position {
     uint64_t tail_hash; /* em_hash(fixed key) over the tail_size bytes before mark.offset */
     uint32_t tail_size; /* at most EM_TAIL_MAX; less when mark.offset is */
     bool ended;         /* rotated away and read to its end */
+    bool rested;        /* read to its end, and quiet since */
+    uint64_t
+        packed; /* 0, or of a compressed file that was unpacked to its end: what its bytes are known by */
+    struct em_samples samples;
     struct em_reader_mark mark;
     int64_t seen_us; /* wall time when it was last read */
 };

@@ -4,8 +4,14 @@
 #ifndef TESTS_UNIT_STORE_OLDER_H
 #define TESTS_UNIT_STORE_OLDER_H
 
+/* To schema 6: a file's position knows nothing of samples. */
+#define OLDER_6                                                                                              \
+    "ALTER TABLE position DROP COLUMN rested; ALTER TABLE position DROP COLUMN packed;"                      \
+    "ALTER TABLE position DROP COLUMN step; ALTER TABLE position DROP COLUMN samples;"                       \
+    "PRAGMA user_version = 6;"
 /* To schema 5: what 6 made goes, and the tables that it replaced are themselves again. */
 #define OLDER_5                                                                                              \
+    OLDER_6                                                                                                  \
     "DROP TABLE call; DROP TABLE failure; DROP TABLE key; DROP TABLE twin; DROP TABLE code; DROP TABLE "     \
     "text;"                                                                                                  \
     "DELETE FROM counter; DELETE FROM meta WHERE name = 'key_secret';"                                       \

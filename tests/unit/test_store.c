@@ -390,7 +390,10 @@ START_TEST(positions_are_kept_whole)
                              .tail_hash = 5,
                              .tail_size = 1024,
                              .mark = { 1 << 20, EM_FORMAT_UCCAPI, 2, -5 },
-                             .seen_us = T0 },
+                             .seen_us = T0,
+                             .rested = true,
+                             .packed = UINT64_MAX,
+                             .samples = { .step = 512, .n = 3, .hash = { 1, UINT32_MAX, 3 } } },
                        got;
     struct em_store *s = opened();
     int64_t id = 0, other = 0;
@@ -412,6 +415,8 @@ START_TEST(positions_are_kept_whole)
     ck_assert_str_eq(got.path, p.path);
     ck_assert(got.inode == p.inode && got.head_hash == p.head_hash && got.tail_size == 1024 && got.ended);
     ck_assert(memcmp(&got.mark, &p.mark, sizeof p.mark) == 0 && got.seen_us == T0);
+    ck_assert(got.rested && got.packed == UINT64_MAX);
+    ck_assert(memcmp(&got.samples, &p.samples, sizeof p.samples) == 0);
     OK(em_store_begin(s, &why));
     OK(em_store_position_delete(s, id, &why));
     OK(em_store_commit(s, &why));

@@ -252,6 +252,16 @@ static void run(int64_t most_us)
     }
 }
 
+/* Lets time pass, whatever is counted. */
+static void wait_s(int seconds)
+{
+    up();
+    for (int i = 0; i < seconds; i++) {
+        em_clock_fake_advance(&moved, EM_US_PER_S);
+        play_turn();
+    }
+}
+
 /* Lets time pass, and nothing may be counted twice or come too much. */
 static void check(const char *what)
 {
@@ -603,10 +613,60 @@ static void a_backup_copy(void)
     copy("logs/a.log", "logs/a.log.backup");
     step();
     put("logs/a.log", 2);
-    ways *=
-        WAYS; /* READ_BEFORE: a shorter copy of what vanished while we were down is a file like any other */
-    step();
+    step_read();
     delete ("logs/a.log");
+    wait_s(3); /* or nobody knows where the copy ended */
+    step();
+    put("logs/a.log.backup", 1);
+}
+
+/* The copies begin with all sizes: within a message, at the end of one, longer than what there are samples of. */
+static void shorter_copies_of_what_vanished(void)
+{
+    static const char *const names[] = { "logs/b", "logs/c", "logs/d", "logs/e" };
+    static const off_t sizes[] = { 1500, 3000, 9000, 20000 };
+
+    pattern("logs/*");
+    put("logs/a", 30);
+    step_read();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        copy("logs/a", names[i]);
+        ck_assert_int_eq(truncate(at(names[i]), sizes[i]), 0);
+    }
+    delete ("logs/a");
+    wait_s(3);
+    step();
+    put_text(at("logs/e"), "\r\n");
+    put("logs/e", 2);
+    put("logs/f", 2);
+    step();
+    put("logs/e", 1);
+}
+
+/* Closed or not when it moves: a subdirectory, one beside ours, and the one above. */
+static void moved_to_another_directory(void)
+{
+    pattern("logs/a.log*");
+    ck_assert_int_eq(mkdir(at("logs/old"), 0755), 0);
+    ck_assert_int_eq(mkdir(at("archive"), 0755), 0);
+    put("logs/a.log.1", 3);
+    put("logs/a.log.2", 2);
+    put("logs/a.log.3", 2);
+    run(3 * EM_US_PER_S);
+    step();
+    put("logs/a.log.1", 1);
+    put("logs/a.log.2", 1);
+    move("logs/a.log.1", "archive/20261123");
+    move("logs/a.log.2", "logs/old/a.log.2");
+    move("logs/a.log.3", "a");
+    step();
+    if (trace)
+        wait_s(65);
+    put("archive/20261123", 2);
+    put("logs/old/a.log.2", 2);
+    put("a", 1);
+    if (trace)
+        wait_s(65);
 }
 
 static void a_file_moved_to_another_device(void) /* to another inode with another name: content alone tells */
@@ -639,7 +699,9 @@ static const struct {
     { "symbolic link to the current file", symlink_to_the_current_file, 2 },
     { "a directory that comes later", a_directory_that_comes_later, 3 },
     { "a file that begins short", a_file_that_begins_short, 4 },
-    { "a backup copy", a_backup_copy, 1 },
+    { "a backup copy", a_backup_copy, 3 },
+    { "shorter copies of what vanished", shorter_copies_of_what_vanished, 3 },
+    { "moved to another directory", moved_to_another_directory, 2 },
     { "a file moved to another device", a_file_moved_to_another_device, 2 },
 };
 
@@ -798,14 +860,45 @@ START_TEST(a_first_scan_that_was_cut_off_makes_no_new_files_of_old_ones)
     play_turn();
     ck_assert_uint_eq(row().state, EM_SOURCE_READING); /* there was more to look at */
     down();
-    written = written_bytes = 0;
-    check("nothing");
+    written_bytes = 0;
+    written = 1000;        /* Call-IDs of their own */
+    put("logs/38.log", 2); /* before anybody looked at it */
+    put("logs/newer.log", 1);
+    move("logs/37.log", "logs/37.old");
+    put("logs/37.old", 1);
+    put("logs/37.log", 1);
+    written = 5;
+    check("what came before it was looked at");
     down();
-    written = 1000; /* Call-IDs of their own */
+    written = 2000;
     put("logs/39.log", 1);
     put("logs/new.log", 1);
-    written = 2;
+    written = 7;
     check("what came");
+}
+END_TEST
+
+/* More files than can be followed: those that are not are old, too, when they grow later. */
+START_TEST(old_files_that_are_not_followed_stay_old)
+{
+    pattern("logs/*.log");
+    from_start = false;
+    for (int i = 0; i < EM_TRACE_FILES_MAX + 5; i++) {
+        const struct timespec then[2] = { { 1000000000 - i, 0 }, { 1000000000 - i, 0 } };
+        char name[32];
+
+        snprintf(name, sizeof name, "logs/%04d.log", i);
+        put(name, 1);
+        ck_assert_int_eq(utimensat(AT_FDCWD, at(name), then, 0), 0);
+    }
+    written = written_bytes = 0;
+    up();
+    (void)until(EM_SOURCE_CAUGHT_UP);
+    check("nothing");
+    written = 5000;
+    put("logs/1003.log", 2);
+    written = 2;
+    check("one of them grew");
 }
 END_TEST
 
@@ -921,16 +1014,6 @@ START_TEST(a_message_that_pauses_is_counted_whole)
 }
 END_TEST
 
-/* Lets time pass, whatever is counted. */
-static void wait_s(int seconds)
-{
-    up();
-    for (int i = 0; i < seconds; i++) {
-        em_clock_fake_advance(&moved, EM_US_PER_S);
-        play_turn();
-    }
-}
-
 /* What every message counts, and bytes: a shorter copy is not read when what it is a copy of loses its name, or its content, at rest. */
 START_TEST(a_shorter_copy_outlives_its_original)
 {
@@ -962,6 +1045,92 @@ START_TEST(a_shorter_copy_outlives_its_original)
             down();
         check("later");
     }
+}
+END_TEST
+
+static struct em_source_row doubts(void)
+{
+    struct em_source_row r = { 0 };
+
+    em_store_source_row(store, 1, &r);
+    return r;
+}
+
+/* What cannot be known is counted, once, and what can be known is not. */
+START_TEST(doubts_are_counted)
+{
+    const struct timespec now = { moved.wall / EM_US_PER_S + 100, 0 }; /* when b.log grows */
+
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    put("logs/b.log", 3);
+    put("logs/c.log", 3);
+    run(3 * EM_US_PER_S);
+    cut("logs/a.log"); /* and no copy of it */
+    put("logs/a.log", 1);
+    check("truncated");
+    ck_assert_uint_eq(doubts().missed, 1);
+    wait_s(100);
+    put("logs/b.log", 1);
+    ck_assert_int_eq(utimensat(AT_FDCWD, at("logs/b.log"), (struct timespec[2]) { now, now }, 0), 0);
+    run(3 * EM_US_PER_S);
+    down();
+    delete ("logs/b.log"); /* somebody wrote to it until just now */
+    delete ("logs/c.log"); /* at rest */
+    check("deleted");
+    wait_s(3);
+    ck_assert_uint_eq(doubts().missed, 2);
+    down();
+    check("once");
+    ck_assert_uint_eq(doubts().missed, 2);
+    ck_assert_uint_eq(doubts().repeated, 0);
+}
+END_TEST
+
+/* A copy that went on by itself before anybody looked at it: where it ended is not known, and no call counts twice. */
+START_TEST(a_copy_that_went_on_unseen)
+{
+    pattern("logs/*.log");
+    put("logs/a.log", 300);
+    run(3 * EM_US_PER_S);
+    down();
+    move("logs/a.log", "a.gone"); /* where it is found, too, but as a file of another name */
+    copy("a.gone", "logs/b.log");
+    ck_assert_int_eq(truncate(at("logs/b.log"), 100000), 0);
+    put("logs/b.log", 1);
+    delete ("a.gone");
+    wait_s(10);
+    ck_assert_uint_eq(totals().calls, written);
+    ck_assert_uint_eq(doubts().repeated, 1);
+}
+END_TEST
+
+/* Longer than there are samples of every piece; each copy is shorter by a bit more. */
+START_TEST(shorter_copies_of_a_longer_file)
+{
+    struct em_totals before;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 1000);
+    run(3 * EM_US_PER_S);
+    down();
+    for (int i = 0; i < 8; i++) {
+        char name[32];
+
+        snprintf(name, sizeof name, "logs/copy%d.log", i);
+        copy("logs/a.log", name);
+        ck_assert_int_eq(truncate(at(name), 600000 >> i), 0);
+    }
+    delete ("logs/a.log");
+    up();
+    before = totals();
+    wait_s(5);
+    ck_assert_uint_eq(totals().messages, before.messages);
+    ck_assert_uint_eq(totals().bytes, before.bytes);
+    put("logs/copy0.log", 1);
+    wait_s(5);
+    ck_assert_uint_eq(totals().calls, written);
+    ck_assert_uint_eq(totals().duplicates, 0);
 }
 END_TEST
 
@@ -1199,11 +1368,15 @@ int main(void)
     tcase_add_test(t, growth_is_committed_at_most_20_times_a_second);
     tcase_add_test(t, old_files_when_only_new_text_is_wanted);
     tcase_add_test(t, a_first_scan_that_was_cut_off_makes_no_new_files_of_old_ones);
+    tcase_add_test(t, old_files_that_are_not_followed_stay_old);
     tcase_add_test(t, an_unreadable_file_is_tried_again);
     tcase_add_test(t, a_binary_file_is_refused_until_it_changes);
     tcase_add_test(t, the_last_message_of_a_quiet_file_is_reported);
     tcase_add_test(t, a_message_that_pauses_is_counted_whole);
     tcase_add_test(t, a_shorter_copy_outlives_its_original);
+    tcase_add_test(t, doubts_are_counted);
+    tcase_add_test(t, a_copy_that_went_on_unseen);
+    tcase_add_test(t, shorter_copies_of_a_longer_file);
     tcase_add_test(t, endless_lines_and_nuls_take_no_memory);
     tcase_add_test(t, a_full_database_stops_reading_and_nothing_is_lost);
     tcase_add_test(t, more_files_than_can_be_followed);
