@@ -739,30 +739,80 @@ static void pass_lines(struct em_reader *r,
     r->pos += (size_t)(to - p);
 }
 
-/* The lines that nearly every record has, told by how they begin, and passed over with what follows: their ends need not be found. The second
- * byte is a small letter, so it is no start line and no time. What this leaves alone goes the long way, and so does a line whose
- * end is not near; nothing here is wrong when it is done twice. */
+enum { BEGINS = 16 }; /* bytes of a line that quick_lines() looks at */
+
+/* Length of a LF or CR LF at p; 0: something else. Two bytes can be read. */
+static size_t plain_end(const char *p)
+{
+    return p[0] == '\n' ? 1 : p[0] == '\r' && p[1] == '\n' ? 2 : 0;
+}
+
+/* The line at pos, its end taken off; pos comes behind it. false: its end is not near, or not a plain one. */
+static bool quick_line(struct em_reader *r, struct slice *line)
+{
+    const char *p = r->in.text + r->pos, *end = r->in.text + r->in.n, *eol = line_end(p, end);
+    size_t over = end - eol >= 2 ? plain_end(eol) : 0;
+
+    if (over == 0 || eol - p > LINE_MAX)
+        return false;
+    *line = (struct slice) { p, (size_t)(eol - p) };
+    r->pos += line->n + over;
+    return true;
+}
+
+/* A record's last line, the blank ones behind it, and the next record's first one. */
+static bool quick_end(struct em_reader *r, struct slice line)
+{
+    size_t n = sizeof "$$end_record" - 1, over, at;
+    int64_t time = 0;
+
+    if (!slice_starts(line, SLICE("$$end_record")) || (over = plain_end(line.p + n)) == 0)
+        return false;
+    leave(r);
+    r->pos += n + over;
+    while (r->in.n - r->pos >= BEGINS && (over = plain_end(r->in.text + r->pos)) != 0)
+        r->pos += over;
+    at = r->pos;
+    line = (struct slice) { r->in.text + at, BEGINS };
+    if (r->in.n - at < BEGINS || !slice_starts(line, SLICE("TL_")) || !quick_line(r, &line))
+        return false;
+    if (line_classify(line, &time) != LINE_OCS_HEAD) {
+        r->pos = at;
+        return false;
+    }
+    if (time) {
+        r->time_us = time;
+        r->fresh = true;
+    }
+    outside(r, LINE_OCS_HEAD, line, at);
+    return true;
+}
+
+/* The lines that nearly every record has, told by how they begin. What this leaves alone goes the long way. */
 static void quick_lines(struct em_reader *r)
 {
-    enum { BEGINS = 16 };
-    size_t before = SIZE_MAX;
-
-    while (r->state == HEAD && r->container == OCS && r->pos != before && r->in.n - r->pos >= BEGINS) {
+    while (r->container == OCS && r->in.n - r->pos >= BEGINS) {
         struct slice line = { r->in.text + r->pos, BEGINS };
-        char first = line.p[0], second = line.p[1];
 
-        before = r->pos;
-        if (!((first == 'C' && second == 'a') || (first == 'D' && second == 'i') ||
-              (first == 'M' && second == 'e')))
-            return;
-        if (line.p[7] == '-' && line.p[8] == 'B' && slice_starts(line, SLICE("Message-Body:"))) {
-            if (body_is_xml(line))
+        if (line.p[0] == '$') {
+            if (!quick_end(r, line) || r->state != HEAD)
                 return;
-            finish_message(r, r->pos);
-        } else {
+            pass_lines(r, line_pass);
+        } else if (r->state == HEAD && !r->m.start_seen && slice_starts(line, SLICE("Start-Line:"))) {
+            if (!quick_line(r, &line))
+                return;
             head_line(&r->m, line);
+            pass_lines(r, line_pass);
+        } else if (r->state == HEAD && slice_starts(line, SLICE("Message-Body:")) && !body_is_xml(line)) {
+            size_t before = r->pos;
+
+            finish_message(r, before);
+            pass_lines(r, line_pass_on);
+            if (r->pos == before)
+                return;
+        } else {
+            return;
         }
-        pass_lines(r, line_pass_on);
     }
 }
 
