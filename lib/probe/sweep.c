@@ -331,12 +331,16 @@ static void expire(struct em_sweep *s, int64_t now_us)
 
 /* --- pace -------------------------------------------------------------------------------------------------------------------- */
 
+static int64_t stall_of(const struct em_sweep *s)
+{
+    return 2 * s->srtt_us > STALL_US ? 2 * s->srtt_us : STALL_US;
+}
+
 /* Twice as many may run when everything that runs is silent (it is probably lost), and when answers come as soon as they ever did: then the
  * path is long, not busy. Answers that take longer than the shortest one wait behind others, and more would only make that worse. */
 static void widen(struct em_sweep *s, int64_t now_us)
 {
-    int64_t stall = 2 * s->srtt_us > STALL_US ? 2 * s->srtt_us : STALL_US;
-    bool silent = now_us - s->heard_us >= stall;
+    bool silent = now_us - s->heard_us >= stall_of(s);
     bool unhurried =
         s->srtt_us > 0 && s->srtt_us < 2 * s->least_us && now_us - s->widened_us >= s->srtt_us + STALL_US;
 
@@ -344,6 +348,14 @@ static void widen(struct em_sweep *s, int64_t now_us)
         return;
     s->window = 2 * s->window < s->window_max ? 2 * s->window : s->window_max;
     s->heard_us = s->widened_us = now_us;
+}
+
+/* When widen() is worth a look: at the end of the stall; and each STALL_US, since answers that come soon end sooner. */
+static int64_t look_us(const struct em_sweep *s, int64_t now_us)
+{
+    int64_t stalled_us = s->heard_us + stall_of(s);
+
+    return stalled_us < now_us ? now_us : stalled_us < now_us + STALL_US ? stalled_us : now_us + STALL_US;
 }
 
 static void arm(struct em_sweep *s, int64_t now_us)
@@ -356,7 +368,7 @@ static void arm(struct em_sweep *s, int64_t now_us)
         if (s->conf.rate > 0 && begin < s->next_us)
             begin = s->next_us;
         if (s->running >= s->window)
-            begin = s->window < s->window_max ? now_us + STALL_US : INT64_MAX;
+            begin = s->window < s->window_max ? look_us(s, now_us) : INT64_MAX;
         at = begin < at ? begin : at;
     }
     em_timer_at(s->timer, s->ended ? now_us : at);
