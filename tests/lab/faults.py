@@ -12,7 +12,9 @@ HOSTS = (firewall.OUT4, f"[{firewall.OUT6}]")
 MEDIA = "meta l4proto { tcp, udp } th dport 50000-50009"
 BACK = "meta l4proto { tcp, udp } th sport 50000-50009"
 CHANNEL = "udp dport 3478 @th,64,8 0x40"  # ChannelData towards the relay
-TAKE = f"meta l4proto {{ tcp, udp }} th dport {{ 443, 3478, 5349, 50000-50009 }} redirect to :{firewall.PROXY_PORT}"
+MS, MS_TCP = f"udp dport {firewall.MS_PORT}", f"tcp dport {firewall.MS_PORT}"
+MS_SEND, MS_CONTROL, MS_DATA = f"{MS} @th,64,16 0x0004", f"{MS_TCP} @ih,0,16 0x0200", f"{MS_TCP} @ih,0,16 0x0300"  # Send requests; frames
+TAKE = f"meta l4proto {{ tcp, udp }} th dport {{ 443, 3478, {firewall.MS_PORT}, 5349, 50000-50009 }} redirect to :{firewall.PROXY_PORT}"
 TAKE_NAMES = f"meta l4proto {{ tcp, udp }} th dport 53 redirect to :{firewall.LIAR_PORT}"
 
 
@@ -89,6 +91,19 @@ def relayed(*queries, scheme="relay"):
         uris = [f"{scheme}:{host}{query}" for query in queries or ("",) for host in HOSTS]
         return rows_of(run_probe(lab, uris, "--insecure", "--secret-file", lab.secret_file()), fault.want)
     return look
+
+
+def ms_relayed(lab, fault):
+    """The same through a relay that speaks Microsoft's dialect, which lives as long as the look at it."""
+    secret = lab.secret_file()
+    relays = [lab.ms_relay(address) for address in (firewall.OUT4, firewall.OUT6)]
+    uris = [f"msrelay:{host}:{firewall.MS_PORT}?transport={transport}" for transport in fault.transports for host in HOSTS]
+    try:
+        return rows_of(run_probe(lab, uris, "--user", firewall.MS_USER, "--password-file", secret), fault.want)
+    finally:
+        for relay in relays:
+            relay.terminate()
+            relay.wait(10)
 
 
 def turns(*options, certificate_of=None):
@@ -176,6 +191,19 @@ FAULTS = (
     Fault("relay, media altered", UDP, "", {"mangled"}, relayed(), proxy=("media", "3478"), relay=True),
     Fault("relay, UDP blocked", BOTH, "meta l4proto udp drop", {"filtered"}, relayed(), relay=True),
     Fault("relay, UDP blocked, over TCP", BOTH, "meta l4proto udp drop", {"ok"}, relayed("?transport=tcp"), relay=True),
+    Fault("msrelay, clean", BOTH, "", {"ok"}, ms_relayed),
+    Fault("msrelay, UDP blocked", UDP, "meta l4proto udp drop", {"filtered"}, ms_relayed),
+    Fault("msrelay, UDP blocked, over TCP", TCP, "meta l4proto udp drop", {"ok"}, ms_relayed),
+    Fault("msrelay, media dropped", UDP, f"{MS_SEND} drop", {"filtered"}, ms_relayed),
+    Fault("msrelay, a third of media lost", UDP, "\n".join(f"meta nfproto {family} {MS_SEND} numgen inc mod 3 0 drop" for family in ("ipv4", "ipv6")),
+          {"degraded"}, ms_relayed),
+    Fault("msrelay, media dropped, over TCP", TCP, f"{MS_DATA} drop", {"filtered"}, ms_relayed),
+    Fault("msrelay, media altered", BOTH, "", {"mangled"}, ms_relayed, proxy=("media", str(firewall.MS_PORT))),
+    Fault("msrelay, hello passes, frames dropped", TCP, f"{MS_CONTROL} drop", {"blackholed"}, ms_relayed),
+    Fault("msrelay, handshake then drop", TCP, f"{MS_TCP} meta length > 80 drop", {"blackholed"}, ms_relayed),
+    Fault("msrelay, RST on payload", TCP, f"{MS_TCP} meta length > 80 reject with tcp reset", {"reset"}, ms_relayed),
+    Fault("msrelay, proxy answers TLS alert", TCP, "", {"intercepted"}, ms_relayed, proxy=("alert",)),
+    Fault("msrelay, proxy answers HTTP", TCP, "", {"intercepted"}, ms_relayed, proxy=("http",)),
     Fault("names, clean", UDP, "", {"ok"}, named("both.example.com")),
     Fault("one of two addresses broken", UDP, f"ip daddr {firewall.OTHER4} drop", {"ok"}, named("two.example.com", a198_51_100_3="filtered")),
     Fault("DNS dead", UDP, "th dport 53 drop", {"dns-failed"}, named("both.example.com")),

@@ -10,6 +10,7 @@ from places import CLI, HERE, OUT4, OUT6, PORTS, PROXY_PORT, Lab, cable  # noqa:
 
 TURNSERVER, OTHER4 = shutil.which("turnserver"), "198.51.100.3"
 FIREWALL4, SECRET, LIAR_PORT = "198.51.100.1", "north", 5353
+MS_PORT, MS_USER = 3480, "user1"
 FORWARD = (("ipv4/ip_forward", 1), ("ipv6/conf/all/forwarding", 1), ("ipv4/icmp_ratelimit", 0), ("ipv6/icmp/ratelimit", 0),
            ("netfilter/nf_conntrack_acct", 1))
 # The near end and the far end; the firewall holds the far end of the first, the near of the second
@@ -66,6 +67,11 @@ class Firewall(Lab):
 
     def secret_file(self):
         return f"{self.directory.name}/secret"
+
+    def ms_relay(self, address):
+        """A relay in Microsoft's dialect, on both transports."""
+        return self.start(self.outside, "listening", sys.executable, f"{HERE}/../system/msturn_server.py", address, str(MS_PORT),
+                          "--relay", "all", "--user", MS_USER, "--password", SECRET)
 
     def liar(self, how):
         return self.start(self.middle, "ready", sys.executable, f"{HERE}/name_server.py", "::", str(LIAR_PORT), how)

@@ -45,8 +45,8 @@ def rewrite_address(message, crc):
 
 
 def is_media(data):
-    """RTP, or a channel's data."""
-    return data[0] == 0x80 or data[0] >> 6 == 1
+    """RTP, or a channel's data, or what Microsoft's relays wrap it in: Data indications, data frames."""
+    return data[0] == 0x80 or data[0] >> 6 == 1 or data[:2] in (b"\x01\x15", b"\x03\x00")
 
 
 def rewriting(mode):
