@@ -18,6 +18,7 @@ enum {
     FRAME_MAX = 2048, /* a request; a client that announces more is closed */
     PAUSE_US = 20000, /* a connection over the rate is looked at again after this */
     RFC4571_SIZE = 2, /* length before each packet on a media connection (RFC 4571 section 2) */
+    PENDING_MAX = FRAME_MAX + RFC4571_SIZE,
 };
 
 struct client {
@@ -29,7 +30,8 @@ struct client {
     uint64_t bytes, media; /* of requests and of frames, received so far */
     bool proved;           /* a request of this connection was answered */
     bool paused;
-    uint8_t pending[FRAME_MAX + RFC4571_SIZE];
+    uint8_t *
+        pending; /* the beginning of a packet: PENDING_MAX bytes, held until the packet is whole; NULL: none */
     size_t pending_n;
 };
 
@@ -236,6 +238,7 @@ static void drop(struct client *c, bool reset)
     TAILQ_REMOVE(&c->owner->clients, c, link);
     c->owner->stats.clients--;
     em_conn_close(c->conn, reset);
+    free(c->pending);
     free(c);
 }
 
@@ -281,14 +284,13 @@ static int next_packet(const uint8_t *p, size_t n, bool proved, size_t *skip)
 }
 
 /* Answers one packet, framed as the request was. */
-static bool answer_packet(struct client *c, size_t size, size_t skip)
+static bool answer_packet(struct client *c, const uint8_t *p, size_t size, size_t skip)
 {
     uint8_t room[RFC4571_SIZE + STUN_REQUEST_MAX];
     struct buf b = buf_over(room + skip, sizeof room - skip);
 
     c->bytes += size;
-    if (c->bytes > EM_RESPOND_CLIENT_BYTES_MAX ||
-        !answer(c->owner, c->pending + skip, size - skip, &c->from, &b))
+    if (c->bytes > EM_RESPOND_CLIENT_BYTES_MAX || !answer(c->owner, p + skip, size - skip, &c->from, &b))
         return false;
     if (skip) {
         room[0] = (uint8_t)(b.n >> 8);
@@ -302,42 +304,85 @@ static bool answer_packet(struct client *c, size_t size, size_t skip)
     return true;
 }
 
-static bool echo_packet(struct client *c, size_t size)
+static bool echo_packet(struct client *c, const uint8_t *p, size_t size)
 {
     const uint8_t *token;
 
     c->media += size;
-    if (c->media > EM_RESPOND_MEDIA_MAX ||
-        !sharing_is_frame(c->pending + RFC4571_SIZE, size - RFC4571_SIZE, &token))
+    if (c->media > EM_RESPOND_MEDIA_MAX || !sharing_is_frame(p + RFC4571_SIZE, size - RFC4571_SIZE, &token))
         return false;
     c->owner->credit -= (int64_t)size;
     c->owner->stats.echoed += size - RFC4571_SIZE;
-    em_conn_send(c->conn, c->pending, size);
+    em_conn_send(c->conn, p, size);
     return true;
 }
 
-static bool handle_packet(struct client *c, size_t size, size_t skip)
+static bool handle_packet(struct client *c, const uint8_t *p, size_t size, size_t skip)
 {
     if (size == skip) { /* a length of zero */
         c->bytes += size;
         return c->bytes <= EM_RESPOND_CLIENT_BYTES_MAX;
     }
-    return skip && c->pending[skip] == 0x80 ? echo_packet(c, size) : answer_packet(c, size, skip);
+    return skip && p[skip] == 0x80 ? echo_packet(c, p, size) : answer_packet(c, p, size, skip);
 }
 
-/* Answers every whole packet; false when the client is to be closed. */
-static bool serve(struct client *c)
+/* Answers every whole packet at the beginning of p: how many bytes they were; <0 when the client is to be closed. */
+static int serve(struct client *c, const uint8_t *p, size_t n)
 {
-    size_t skip = 0;
+    size_t skip = 0, done = 0;
     int size;
 
-    while ((size = next_packet(c->pending, c->pending_n, c->proved, &skip)) > 0) {
-        if (!handle_packet(c, (size_t)size, skip))
-            return false;
-        c->pending_n -= (size_t)size;
-        memmove(c->pending, c->pending + size, c->pending_n);
+    while ((size = next_packet(p + done, n - done, c->proved, &skip)) > 0) {
+        if (size > PENDING_MAX || !handle_packet(c, p + done, (size_t)size, skip))
+            return EM_ERR_INPUT;
+        done += (size_t)size;
     }
-    return size == 0 && c->pending_n < sizeof c->pending;
+    return size < 0 || n - done >= PENDING_MAX ? EM_ERR_INPUT : (int)done;
+}
+
+/* Completes the packet that has begun by at most n bytes: how many were taken; <0 when the client is to be closed. */
+static int serve_pending(struct client *c, const uint8_t *p, size_t n)
+{
+    size_t part = PENDING_MAX - c->pending_n < n ? PENDING_MAX - c->pending_n : n;
+    uint8_t *longer = realloc(c->pending, c->pending_n + part);
+    int done;
+
+    if (!longer)
+        return EM_ERR_MEMORY;
+    c->pending = longer;
+    memcpy(c->pending + c->pending_n, p, part);
+    c->pending_n += part;
+    if ((done = serve(c, c->pending, c->pending_n)) < 0)
+        return done;
+    c->pending_n -= (size_t)done;
+    memmove(c->pending, c->pending + done, c->pending_n);
+    if (c->pending_n == 0) {
+        free(c->pending);
+        c->pending = NULL;
+    }
+    return (int)part;
+}
+
+/* Most requests come whole and need no memory: only the beginning of one is kept. */
+static bool take_bytes(struct client *c, const uint8_t *p, size_t n)
+{
+    int done;
+
+    for (; c->pending_n > 0 && n > 0; p += done, n -= (size_t)done)
+        if ((done = serve_pending(c, p, n)) < 0)
+            return false;
+    if (n == 0)
+        return true;
+    if ((done = serve(c, p, n)) < 0)
+        return false;
+    n -= (size_t)done;
+    if (n == 0)
+        return true;
+    if (!(c->pending = malloc(n)))
+        return false;
+    memcpy(c->pending, p + done, n);
+    c->pending_n = n;
+    return true;
 }
 
 /* There is credit again: whoever had to wait is read on. */
@@ -376,18 +421,10 @@ static void on_data(void *arg, const uint8_t *p, size_t n, const struct em_addr 
     c->last_us = em_mono_us(em_net_clock(c->owner->net));
     TAILQ_REMOVE(&c->owner->clients, c, link);
     TAILQ_INSERT_TAIL(&c->owner->clients, c, link);
-    while (n > 0) {
-        size_t part = sizeof c->pending - c->pending_n < n ? sizeof c->pending - c->pending_n : n;
-
-        memcpy(c->pending + c->pending_n, p, part);
-        c->pending_n += part;
-        p += part;
-        n -= part;
-        if (!serve(c)) {
-            c->owner->stats.refused++;
-            drop(c, false);
-            return;
-        }
+    if (!take_bytes(c, p, n)) {
+        c->owner->stats.refused++;
+        drop(c, false);
+        return;
     }
     if (!may_send(c->owner))
         pause_client(c);
