@@ -46,6 +46,7 @@ struct em_conf {
     char file[EM_URI_MAX];
     char database[EM_URI_MAX], web_listen[EM_URI_MAX], control_socket[EM_URI_MAX],
         agentx_address[EM_URI_MAX];     /* "" = off (not database) */
+    struct em_tls_files web_tls;        /* certificate "": none */
     bool web_remote;                    /* web_listen need not be a loopback address */
     char web_names[EM_URI_MAX];         /* "" = only localhost and addresses */
     char name_servers[EM_URI_MAX];      /* "" = those of the system */

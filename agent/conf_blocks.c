@@ -36,7 +36,7 @@ bool em_conf_is_loopback(const struct em_addr *a)
     return IN6_IS_ADDR_LOOPBACK(&a->u.v6.sin6_addr);
 }
 
-/* The endpoint has neither TLS nor passwords. */
+/* The endpoint has no passwords. */
 static void check_web(struct reading *r, const struct em_conf *c)
 {
     unsigned line = conf_line_of(r, EM_CONF_ROOT, "web_listen");
@@ -48,12 +48,26 @@ static void check_web(struct reading *r, const struct em_conf *c)
         conf_complain(r, line,
                       "web_listen: \"%s\" is not an address and port such as 127.0.0.1:9823 or [::1]:9823",
                       c->web_listen);
-    else if (!em_conf_is_loopback(&a) && !c->web_remote)
+    else if (!em_conf_is_loopback(&a) && !c->web_remote && !c->web_tls.certificate[0])
         conf_complain(
             r, line,
-            "web_listen: %s can be reached from other machines, and is neither encrypted nor asks for a "
-            "password; use 127.0.0.1 behind a proxy with TLS, or write web_remote = yes",
+            "web_listen: %s can be reached from other machines, and is not encrypted; write web_certificate "
+            "and web_key, use 127.0.0.1 behind a proxy with TLS, or write web_remote = yes",
             c->web_listen);
+}
+
+/* A certificate and its key, or neither. */
+static void check_web_tls(struct reading *r, const struct em_tls_files *f)
+{
+    struct em_why why;
+
+    if (f->certificate[0] && !f->key[0])
+        conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "web_certificate"), "web_certificate needs web_key");
+    else if (!f->certificate[0] && (f->key[0] || f->client_ca[0]))
+        conf_complain(r, conf_line_of(r, EM_CONF_ROOT, f->key[0] ? "web_key" : "web_client_ca"),
+                      "%s goes with web_certificate", f->key[0] ? "web_key" : "web_client_ca");
+    else if (f->certificate[0] && em_tls_files_check(f, &why) != 0)
+        conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "web_certificate"), "web_certificate: %s", why.text);
 }
 
 void conf_check_root(struct reading *r)
@@ -65,6 +79,7 @@ void conf_check_root(struct reading *r)
                       "name_servers: \"%s\" is not a list of addresses such as 192.0.2.1,[2001:db8::1]:5353",
                       c->name_servers);
     check_web(r, c);
+    check_web_tls(r, &c->web_tls);
     if (c->control_socket[0] && c->control_socket[0] != '/')
         conf_complain(r, conf_line_of(r, EM_CONF_ROOT, "control_socket"),
                       "control_socket: \"%s\" is not an absolute path", c->control_socket);
@@ -197,7 +212,7 @@ static void read_listen(struct reading *r, int place, const struct em_conf_raw_s
         conf_complain(r, line,
                       "listen: \"%s\" is not an address and port such as 127.0.0.1:9060 or [::1]:9060",
                       raw->listen);
-    else if (!em_conf_is_loopback(&s->listen) && !raw->remote)
+    else if (!em_conf_is_loopback(&s->listen) && !raw->remote && !s->tls.client_ca[0])
         conf_complain(
             r, line,
             "listen: %s can be reached from other machines, and whoever sends there is believed; let "

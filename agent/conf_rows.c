@@ -24,6 +24,11 @@ static const struct em_conf_row root_rows[] = {
            .help = "Address and port of the web endpoint; empty: none."),
     OPTION("web_remote", TRUTH, em_conf, web_remote, .initial = "no",
            .help = "web_listen may be an address that others reach, without TLS."),
+    OPTION("web_certificate", ABSOLUTE, em_conf, web_tls.certificate,
+           .help = "Certificate of the web endpoint and its chain (PEM): with it, it speaks TLS."),
+    OPTION("web_key", ABSOLUTE, em_conf, web_tls.key, .help = "Key of that certificate (PEM)."),
+    OPTION("web_client_ca", ABSOLUTE, em_conf, web_tls.client_ca,
+           .help = "Only who shows a certificate that these (PEM) have signed is answered."),
     OPTION("web_names", TEXT, em_conf, web_names,
            .help = "Names that a browser may use for the web endpoint, separated by commas."),
     OPTION("control_socket", TEXT, em_conf, control_socket, .initial = "/run/edgemedia/control",
@@ -114,6 +119,7 @@ static const struct em_conf_row edge_rows[] = {
 };
 
 #define POLLED (EM_CONF_OF(EM_SOURCE_HTTP) | EM_CONF_OF(EM_SOURCE_SQL))
+#define POSTED (EM_CONF_OF(EM_SOURCE_SDN) | EM_CONF_OF(EM_SOURCE_QOE))
 #define LISTENING (EM_CONF_OF(EM_SOURCE_HEP) | EM_CONF_OF(EM_SOURCE_SDN) | EM_CONF_OF(EM_SOURCE_QOE))
 
 static const struct em_conf_row source_rows[] = {
@@ -127,6 +133,12 @@ static const struct em_conf_row source_rows[] = {
            .help = "Address and port to listen at."),
     OPTION("remote", TRUTH, em_conf_raw_source, remote, .initial = "no", .of = LISTENING,
            .help = "listen may be an address that others reach, though they are not authenticated."),
+    OPTION("certificate", ABSOLUTE, em_conf_raw_source, conf.tls.certificate, .of = POSTED,
+           .help = "Certificate of this listener and its chain (PEM): with it, it speaks TLS."),
+    OPTION("key", ABSOLUTE, em_conf_raw_source, conf.tls.key, .of = POSTED,
+           .help = "Key of that certificate (PEM)."),
+    OPTION("client_ca", ABSOLUTE, em_conf_raw_source, conf.tls.client_ca, .of = POSTED,
+           .help = "Only who shows a certificate that these (PEM) have signed may post."),
     OPTION("preset", TEXT, em_conf_raw_source, conf.preset, .needed = true, .of = POLLED,
            .help = "http: homer7, loki, elasticsearch, opensearch, generic; sql: lcscdr, qoemetrics, query."),
     OPTION("connection", TEXT, em_conf_raw_source, conf.sql.connection, .needed = true,

@@ -264,6 +264,21 @@ static const char *agentx_of(const struct daemon *d, const struct em_conf *conf)
     return d->options.agentx ? d->options.agentx : conf->agentx_address;
 }
 
+/* What is shown to those who connect, if it is not what is shown now; *changed: whether it is. */
+static int open_tls(struct daemon *d, const struct em_conf *conf, bool same_web, struct em_tls_serve **tls,
+                    bool *changed, struct em_why *why)
+{
+    bool wanted = conf->web_tls.certificate[0] && conf->web_listen[0];
+
+    *changed = same_web ? memcmp(&d->conf->web_tls, &conf->web_tls, sizeof conf->web_tls) != 0 : wanted;
+    if (!*changed || !wanted)
+        return 0;
+    if (em_web_tls_load(why) != 0)
+        return EM_ERR_UNSUPPORTED;
+    *tls = em_tls_serve_new(&conf->web_tls, "web_certificate", why);
+    return *tls ? 0 : EM_ERR_INPUT;
+}
+
 /* The listeners that conf asks for and that are not there yet. */
 static int open_faces(struct daemon *d, const struct em_conf *conf, struct em_web **web,
                       struct em_web **control, struct em_why *why)
@@ -300,6 +315,8 @@ static void close_other_faces(struct daemon *d, struct em_web *web, struct em_we
 /* A configuration on its way into force. */
 struct plan {
     struct em_web *web, *control; /* those that are there or new ones */
+    struct em_tls_serve *tls;     /* of web, if it changes */
+    bool tls_changes;
     struct em_checks_plan *checks;
     struct em_ranges_plan *ranges;
     struct em_feeds_plan *feeds;
@@ -307,6 +324,7 @@ struct plan {
 
 static void discard(struct daemon *d, struct plan *p)
 {
+    em_tls_serve_free(p->tls);
     if (p->web != d->web)
         em_web_free(p->web);
     if (p->control != d->control)
@@ -339,6 +357,8 @@ static int prepare(struct daemon *d, const struct em_conf *conf, struct plan *p,
     int err = open_faces(d, conf, &p->web, &p->control, why);
 
     if (err == 0)
+        err = open_tls(d, conf, d->conf && p->web == d->web, &p->tls, &p->tls_changes, why);
+    if (err == 0)
         err = prepare_rows(d, conf, p, why);
     if (err == 0 && d->conf && !d->snmp && *agentx_of(d, conf))
         err = start_snmp(d, agentx_of(d, conf), why); /* nothing behind it fails */
@@ -363,6 +383,8 @@ static int apply(struct daemon *d, struct em_conf *conf, struct em_why *why)
     if (err < 0)
         return err;
     close_other_faces(d, p.web, p.control);
+    if (p.tls_changes && d->web)
+        em_web_tls(d->web, p.tls);
     em_web_names(d->web, conf->web_names);
     em_net_event_set_servers(d->net, conf->name_servers);
     em_checks_commit(p.checks);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
@@ -28,6 +29,7 @@
 #include "agent/web_pages.h"
 #include "agent/web_stream.h"
 #include "base/clock.h"
+#include "base/late.h"
 #include "expo/expo.h"
 
 enum {
@@ -37,6 +39,12 @@ enum {
             2 * BACKLOG, /* those that are being shut down are still there until the next turn */
     READ_AHEAD_MAX = 32 * 1024,
 };
+
+/* libevent over OpenSSL, which most endpoints do without. */
+#define SYMBOLS(S)                                                                                           \
+    S(bufferevent_openssl_socket_new)                                                                        \
+    S(bufferevent_openssl_set_allow_dirty_shutdown) S(bufferevent_openssl_get_ssl)
+LATE_SET(lib, LATE_EVENT_OPENSSL, SYMBOLS);
 
 struct client {
     struct bufferevent *bev; /* NULL: a free slot */
@@ -58,6 +66,7 @@ struct em_web {
     size_t clients;
     struct queue *queue;
     struct em_web_streams streams;
+    struct em_tls_serve *tls;     /* NULL: none */
     bool judges_host;             /* not on the control socket */
     char host[EM_ENDPOINT_MAX];   /* loopback: the address that Host may name; "": any address */
     char names[EM_WEB_NAMES_MAX]; /* that Host may have, too */
@@ -143,11 +152,28 @@ static void shut_oldest(struct em_web *w)
         shut(oldest);
 }
 
+/* Where this fails evhttp makes a connection in the clear: see is_in_the_clear(). */
+static struct bufferevent *connection_new(struct em_web *w, struct event_base *base)
+{
+    struct ssl_st *session;
+    struct bufferevent *bev;
+
+    if (!w->tls)
+        return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    session = em_tls_serve_session(w->tls);
+    bev = session ? lib.bufferevent_openssl_socket_new(base, -1, session, BUFFEREVENT_SSL_ACCEPTING,
+                                                       BEV_OPT_CLOSE_ON_FREE)
+                  : NULL;
+    if (bev)
+        lib.bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+    return bev;
+}
+
 /* evhttp asks for the bufferevent of a new connection. */
 static struct bufferevent *client_new(struct event_base *base, void *arg)
 {
     struct em_web *w = arg;
-    struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+    struct bufferevent *bev = connection_new(w, base);
     struct client *slot = NULL;
 
     let_go_ended(w); /* else hundreds of them pile up between two looks */
@@ -384,6 +410,13 @@ static bool became_stream(struct em_web *w, struct evhttp_request *req, const st
     return true;
 }
 
+/* A client that came before there was TLS, or for whom there was no memory for it. */
+static bool is_in_the_clear(const struct em_web *w, struct evhttp_request *req)
+{
+    return w->tls && !lib.bufferevent_openssl_get_ssl(
+                         evhttp_connection_get_bufferevent(evhttp_request_get_connection(req)));
+}
+
 static void answer(struct evhttp_request *req, void *arg)
 {
     struct em_web *w = arg;
@@ -402,6 +435,8 @@ static void answer(struct evhttp_request *req, void *arg)
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
         em_web_refuse(&page, 405, "only GET and HEAD are served");
+    } else if (is_in_the_clear(w, req)) {
+        em_web_refuse(&page, 403, "this endpoint speaks TLS; ask for https://");
     } else if (!host_is_ours(w, evhttp_find_header(in, "Host"))) {
         em_web_refuse(&page, 403,
                       "this Host is not served; ask for the address itself or localhost, or put the name "
@@ -460,6 +495,17 @@ static bool listen_on(struct em_web *w, struct event_base *base, int fd)
     else
         close(fd);
     return false;
+}
+
+int em_web_tls_load(struct em_why *why)
+{
+    return late_load(&lib.late, why);
+}
+
+void em_web_tls(struct em_web *w, struct em_tls_serve *tls)
+{
+    em_tls_serve_free(w->tls);
+    w->tls = tls;
 }
 
 void em_web_names(struct em_web *w, const char *names)
@@ -576,6 +622,7 @@ void em_web_free(struct em_web *w)
     if (!w)
         return;
     evhttp_free(w->http);
+    em_tls_serve_free(w->tls);
     for (size_t i = 0; i < SLOTS; i++)
         if (w->client[i].bev)
             let_go(w, &w->client[i]);

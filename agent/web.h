@@ -15,6 +15,7 @@
 #include "expo/expo.h"
 #include "model/snapshot.h"
 #include "net/net.h"
+#include "net/tls_serve.h"
 #include "store/store.h"
 
 enum {
@@ -49,6 +50,11 @@ struct em_web;
  * page has a name, never an address). */
 int em_web_tcp(struct event_base *base, const struct em_addr *at, const struct em_web_source *source,
                struct em_web **web, struct em_why *why) EM_MUST_CHECK;
+
+/* TLS for those who connect from now on; the endpoint takes it over. NULL: none any more. Only after em_web_tls_load() has returned 0; then
+ * nobody is answered in the clear, whenever he connected. */
+int em_web_tls_load(struct em_why *why) EM_MUST_CHECK;
+void em_web_tls(struct em_web *w, struct em_tls_serve *tls);
 
 /* Names that Host may have, too, separated by commas; "": none. w NULL is fine. */
 void em_web_names(struct em_web *w, const char *names);

@@ -185,7 +185,14 @@ static void on_eof(void *arg)
 
 static void on_error(void *arg, const struct em_net_error *e)
 {
-    (void)e;
+    struct http_client *c = arg;
+    struct em_tls_info info;
+
+    if (e->kind == EM_NET_TLS) {
+        em_conn_tls(c->conn, &info);
+        if (!info.secured)
+            c->server->conf.untrusted(c->server->conf.arg, &c->from, info.failure);
+    }
     on_eof(arg);
 }
 
@@ -266,7 +273,10 @@ static void on_accepted(void *arg, struct em_conn *conn, const struct em_addr *f
     if (s->clients_n == 0)
         em_timer_at(s->timer, now_us(s) + EM_US_PER_S);
     s->client[s->clients_n++] = c;
-    em_conn_take(conn, &events, c);
+    if (s->conf.tls)
+        em_conn_take_tls(conn, s->conf.tls, &events, c);
+    else
+        em_conn_take(conn, &events, c);
 }
 
 struct http_server *http_server_new(struct em_net *n, const struct http_serve_conf *conf, struct em_why *why)

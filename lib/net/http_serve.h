@@ -9,6 +9,7 @@
 
 #include "net/http_request.h"
 #include "net/net.h"
+#include "net/tls_serve.h"
 
 enum {
     HTTP_SERVE_CLIENTS_MAX = 256,
@@ -25,11 +26,16 @@ typedef void (*http_take_fn)(void *arg, struct http_client *c, const struct http
 /* A request was refused: status and why are in r. For counting; the answer is sent. */
 typedef void (*http_refused_fn)(void *arg, struct http_client *c, const struct http_request *r);
 
+/* A client did not get through the TLS handshake; why is a phrase, safe to print. */
+typedef void (*http_untrusted_fn)(void *arg, const struct em_addr *from, const char *why);
+
 struct http_serve_conf {
     struct em_addr at;
+    struct em_tls_serve *tls; /* NULL: none. The caller's, and outlives the server */
     size_t body_max;
     http_take_fn take;
     http_refused_fn refused;
+    http_untrusted_fn untrusted; /* with tls only */
     void *arg;
 };
 

@@ -3,6 +3,7 @@
 #include "net/net.h"
 
 #include "net/net_ops.h"
+#include "net/tls_serve.h"
 
 const struct em_clock *em_net_clock(struct em_net *n)
 {
@@ -61,7 +62,13 @@ void em_conn_tls(struct em_conn *c, struct em_tls_info *info)
 
 void em_conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
 {
-    c->ops->conn_take(c, events, arg);
+    c->ops->conn_take(c, NULL, events, arg);
+}
+
+void em_conn_take_tls(struct em_conn *c, struct em_tls_serve *s, const struct em_conn_events *events,
+                      void *arg)
+{
+    c->ops->conn_take(c, s, events, arg);
 }
 
 void em_conn_close(struct em_conn *c, bool reset)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * What TCP and UDP connections share: being made, reporting from the loop only, and being freed safely in their own callback. */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -127,13 +128,19 @@ void em_conn_local_event(struct em_conn *conn, struct em_addr *a)
     em_socket_local(((struct ev_conn *)conn)->fd, a);
 }
 
-void em_conn_take_event(struct em_conn *conn, const struct em_conn_events *events, void *arg)
+void em_conn_take_event(struct em_conn *conn, struct em_tls_serve *serve, const struct em_conn_events *events,
+                        void *arg)
 {
     struct ev_conn *c = (struct ev_conn *)conn;
 
     c->events = *events;
     c->arg = arg;
     c->taken = true;
+    if (serve && !em_tls_accept(c, serve)) {
+        c->over = true;
+        em_conn_post(c, (struct em_net_error) { .kind = EM_NET_LOCAL, .error = ENOMEM });
+        return;
+    }
     em_tcp_take(c);
 }
 

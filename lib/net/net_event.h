@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "net/net_ops.h"
+#include "net/tls_serve.h"
 
 enum {
     EM_READS_PER_TURN =
@@ -68,7 +69,8 @@ bool em_conn_watch(struct ev_conn *c, event_callback_fn on_event);
 struct em_conn *em_conn_open(struct em_net *n, const struct em_open *how, const struct em_conn_events *events,
                              void *arg);
 void em_conn_close_event(struct em_conn *c, bool reset);
-void em_conn_take_event(struct em_conn *c, const struct em_conn_events *events, void *arg);
+void em_conn_take_event(struct em_conn *c, struct em_tls_serve *serve, const struct em_conn_events *events,
+                        void *arg);
 void em_conn_ttl_event(struct em_conn *c, uint8_t ttl);
 void em_conn_local_event(struct em_conn *c, struct em_addr *a);
 void em_conn_send_event(struct em_conn *c, const void *p, size_t n, const struct em_addr *to);
@@ -84,7 +86,8 @@ void em_udp_start(struct ev_conn *c);
 void em_udp_send(struct ev_conn *c, const void *p, size_t n, const struct em_addr *to);
 
 /* net_tls.c, over em_tcp_send(). Input and eof are called from within the loop and may end the connection. */
-bool em_tls_new(struct ev_conn *c, const struct em_tls_how *how); /* false: no memory */
+bool em_tls_new(struct ev_conn *c, const struct em_tls_how *how);  /* false: no memory */
+bool em_tls_accept(struct ev_conn *c, struct em_tls_serve *serve); /* before it is taken; false: no memory */
 void em_tls_begin(struct ev_conn *c);
 void em_tls_input(struct ev_conn *c, const uint8_t *p, size_t n);
 bool em_tls_eof(struct ev_conn *c); /* true: it was the end of a handshake, or was told already */

@@ -11,6 +11,8 @@
 #include "net/bulk.h"
 #include "net/net.h"
 
+struct em_tls_serve;
+
 struct em_net_ops {
     void (*net_free)(struct em_net *n);
     const struct em_clock *(*clock)(struct em_net *n);
@@ -24,7 +26,8 @@ struct em_net_ops {
     void (*conn_info)(struct em_conn *c, struct em_tcp_info *info);
     void (*conn_local)(struct em_conn *c, struct em_addr *a);
     void (*conn_tls)(struct em_conn *c, struct em_tls_info *info);
-    void (*conn_take)(struct em_conn *c, const struct em_conn_events *events, void *arg);
+    void (*conn_take)(struct em_conn *c, struct em_tls_serve *serve, const struct em_conn_events *events,
+                      void *arg); /* serve NULL: no TLS */
     void (*conn_close)(struct em_conn *c, bool reset);
 
     struct em_listener *(*listen)(struct em_net *n, enum em_transport transport, const struct em_addr *at,

@@ -14,6 +14,7 @@
 
 #include "net/net_event.h"
 #include "net/net_tls_words.h"
+#include "net/tls_serve.h"
 
 /* The certificates of one CA file, as the file was when they were read. */
 struct ev_tls_context {
@@ -26,6 +27,7 @@ struct ev_tls_context {
 struct ev_tls {
     char name[EM_URI_MAX], ca_file[EM_URI_MAX];
     bool insecure, ended; /* ended: the peer's end was told */
+    bool accepts;         /* the peer began: whether it may come is the context's to say */
     void (*secured)(void *arg);
     SSL *ssl;
     BIO *in, *out; /* ssl's own */
@@ -210,6 +212,25 @@ static void trust(struct ev_conn *c)
     t->secured(c->arg);
 }
 
+/* Of a client whose certificate we refuse, the certificate says more than the handshake. */
+static void tell_failure(struct ev_tls *t)
+{
+    long result = t->accepts ? ssl.SSL_get_verify_result(t->ssl) : X509_V_OK;
+
+    em_tls_broken(&t->info);
+    if (result != X509_V_OK)
+        snprintf(t->info.failure, sizeof t->info.failure, "the certificate of the client is not good: %s",
+                 ssl.X509_verify_cert_error_string(result));
+}
+
+static void shaken(struct ev_conn *c)
+{
+    if (c->tls->accepts)
+        c->tls->info.secured = true;
+    else
+        trust(c);
+}
+
 static void shake(struct ev_conn *c)
 {
     int rc, error;
@@ -221,11 +242,27 @@ static void shake(struct ev_conn *c)
     if (c->over || error == SSL_ERROR_WANT_READ)
         return;
     if (error == SSL_ERROR_NONE) {
-        trust(c);
+        shaken(c);
         return;
     }
-    em_tls_broken(&c->tls->info);
+    tell_failure(c->tls);
     fail(c, c->tls->info.end);
+}
+
+/* t->ssl is there, or there was no memory. */
+static bool join(struct ev_tls *t)
+{
+    t->in = ssl.BIO_new(ssl.BIO_s_mem());
+    t->out = ssl.BIO_new(ssl.BIO_s_mem());
+    if (t->ssl && t->in && t->out && (t->accepts || expect_name(t))) {
+        ssl.SSL_set_bio(t->ssl, t->in, t->out);
+        return true;
+    }
+    ssl.BIO_free(t->in);
+    ssl.BIO_free(t->out);
+    ssl.ERR_clear_error();
+    snprintf(t->info.failure, sizeof t->info.failure, "this machine: no memory for TLS");
+    return false;
 }
 
 void em_tls_begin(struct ev_conn *c)
@@ -233,24 +270,31 @@ void em_tls_begin(struct ev_conn *c)
     struct ev_tls *t = c->tls;
     SSL_CTX *context = context_of(c->net, t->ca_file, t->info.failure, sizeof t->info.failure);
 
-    if (!context) {
+    if (context)
+        t->ssl = ssl.SSL_new(context);
+    if (!context || !join(t)) {
         fail(c, EM_TLS_SETUP);
         return;
     }
-    t->ssl = ssl.SSL_new(context);
-    t->in = ssl.BIO_new(ssl.BIO_s_mem());
-    t->out = ssl.BIO_new(ssl.BIO_s_mem());
-    if (!t->ssl || !t->in || !t->out || !expect_name(t)) {
-        ssl.BIO_free(t->in);
-        ssl.BIO_free(t->out);
-        ssl.ERR_clear_error();
-        snprintf(t->info.failure, sizeof t->info.failure, "this machine: no memory for TLS");
-        fail(c, EM_TLS_SETUP);
-        return;
-    }
-    ssl.SSL_set_bio(t->ssl, t->in, t->out);
     ssl.SSL_set_connect_state(t->ssl);
     shake(c);
+}
+
+bool em_tls_accept(struct ev_conn *c, struct em_tls_serve *serve)
+{
+    struct ev_tls *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return false;
+    t->accepts = true;
+    t->ssl = em_tls_serve_session(serve);
+    if (!join(t)) {
+        em_tls_free(t);
+        return false;
+    }
+    ssl.SSL_set_accept_state(t->ssl);
+    c->tls = t;
+    return true;
 }
 
 /* What came is kept until it is known for what it is. True: it is no TLS, and that was told. */
@@ -264,7 +308,8 @@ static bool foreign(struct ev_conn *c, const uint8_t *p, size_t n)
     i->wire_received += n;
     if (em_tls_record(i->first, i->first_n))
         return false;
-    snprintf(i->failure, sizeof i->failure, "the answer is not TLS");
+    snprintf(i->failure, sizeof i->failure,
+             c->tls->accepts ? "what came is not TLS" : "the answer is not TLS");
     fail(c, EM_TLS_FOREIGN);
     return true;
 }

@@ -216,8 +216,9 @@ void em_tls_broken(struct em_tls_info *info)
         int reason;
         const char *words;
     } rows[] = {
-        { SSL_R_UNSUPPORTED_PROTOCOL, "the server speaks only versions of TLS that are too old" },
+        { SSL_R_UNSUPPORTED_PROTOCOL, "the peer speaks only versions of TLS that are too old" },
         { SSL_R_WRONG_VERSION_NUMBER, "the server answers with a version of TLS that nobody asked for" },
+        { SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "the client shows no certificate" },
         { SSL_R_NO_CIPHERS_AVAILABLE, "this machine allows no cipher" },
         { SSL_R_DH_KEY_TOO_SMALL, "the server's Diffie-Hellman key is too short" },
         { SSL_R_EXCESSIVE_MESSAGE_SIZE, "the server's certificates are too long" },

@@ -25,7 +25,10 @@
     S(X509_get_issuer_name) S(X509_get0_notAfter) S(X509_get0_notBefore) S(X509_get_ext_d2i) \
     S(OPENSSL_sk_num) S(OPENSSL_sk_value) S(ASN1_STRING_get0_data) S(ASN1_STRING_length) \
     S(X509_NAME_get_text_by_NID) S(X509_get_subject_name) S(GENERAL_NAMES_free) \
-    S(X509_verify_cert_error_string)
+    S(X509_verify_cert_error_string) S(TLS_server_method) S(SSL_set_accept_state) \
+    S(SSL_CTX_use_certificate_chain_file) S(SSL_CTX_use_PrivateKey_file) S(SSL_CTX_check_private_key) \
+    S(SSL_load_client_CA_file) S(SSL_CTX_set_client_CA_list) S(SSL_CTX_set_session_id_context) \
+    S(SSL_CTX_set_default_passwd_cb)
 /* clang-format on */
 LATE_DECLARE(ssl, SSL_SYMBOLS);
 

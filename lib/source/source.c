@@ -26,6 +26,8 @@ static const struct {
 } checks[] = {
     { EM_SOURCE_HTTP, em_http_source_check },
     { EM_SOURCE_SQL, em_sql_source_check },
+    { EM_SOURCE_SDN, em_sdn_source_check },
+    { EM_SOURCE_QOE, em_sdn_source_check },
 };
 
 int em_source_check(struct em_source_conf *conf, const char **option, struct em_why *why)

@@ -11,6 +11,7 @@
 #define EM_SOURCE_SOURCE_H
 
 #include "net/net.h"
+#include "net/tls_serve.h"
 #include "store/store.h"
 
 enum {
@@ -46,7 +47,8 @@ struct em_source_conf {
     size_t path_n;
     bool from_start; /* trace: at the very first start, read what the files hold already */
 
-    struct em_addr listen; /* hep, sdn, qoe */
+    struct em_addr listen;   /* hep, sdn, qoe */
+    struct em_tls_files tls; /* sdn, qoe */
 
     /* Of several kinds; "" and 0 where nothing is configured. */
     char preset[EM_NAME_MAX], query[EM_SOURCE_QUERY_MAX];

@@ -29,9 +29,10 @@ static const struct em_clock *clock_of(struct em_net *n)
     return &fake_clock;
 }
 
-static void take(struct em_conn *c, const struct em_conn_events *events, void *arg)
+static void take(struct em_conn *c, struct em_tls_serve *serve, const struct em_conn_events *events,
+                 void *arg)
 {
-    (void)c;
+    (void)c, (void)serve;
     client = *events;
     client_arg = arg;
 }

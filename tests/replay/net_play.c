@@ -398,8 +398,10 @@ static void conn_tls(struct em_conn *conn, struct em_tls_info *info)
     info->wire_sent += c->sent;
 }
 
-static void conn_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
+static void conn_take(struct em_conn *c, struct em_tls_serve *serve, const struct em_conn_events *events,
+                      void *arg)
 {
+    (void)serve; /* a player speaks no TLS of ours */
     (void)c;
     (void)events;
     (void)arg;

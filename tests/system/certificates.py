@@ -24,14 +24,14 @@ class Authority:
                 self.certificate, "-subj", name, "-days", "3650", "-addext", "basicConstraints=critical,CA:TRUE",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, names, days=30):
+    def issue(self, names, days=30, usage="serverAuth"):
         """A certificate for "IP:127.0.0.1,DNS:turn.example.com", with its key: two files."""
         self.count += 1
         base = f"{self.base}-{self.count}"
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", f"{base}.key", "-out",
                 f"{base}.csr", "-subj", "/CN=a server of the tests")
         with open(f"{base}.ext", "w", encoding="utf-8") as f:
-            f.write(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n")
+            f.write(f"subjectAltName={names}\nextendedKeyUsage={usage}\nbasicConstraints=CA:FALSE\n")
         openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-extfile",
                 f"{base}.ext", "-out", f"{base}.crt", "-days", str(days))
         return f"{base}.crt", f"{base}.key"

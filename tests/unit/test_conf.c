@@ -389,8 +389,9 @@ END_TEST
 START_TEST(comments_hold_what_may_be_written)
 {
     static const struct em_conf_word nothing[] = { { NULL, NULL } };
-    static const char *const unfit[] = { "user",    "password_file", "secret_file",
-                                         "ca_file", "issuer",        "key_file" };
+    static const char *const unfit[] = { "user",         "password_file", "secret_file",     "ca_file",
+                                         "issuer",       "key_file",      "web_certificate", "web_key",
+                                         "web_client_ca" };
     char text[16384];
     struct em_conf *c = NULL;
     struct buf b = buf_over(text, sizeof text);

@@ -62,10 +62,12 @@ static void fake_send(struct em_conn *c, const void *p, size_t n, const struct e
     f->sent_n = n;
 }
 
-static void fake_take(struct em_conn *c, const struct em_conn_events *events, void *arg)
+static void fake_take(struct em_conn *c, struct em_tls_serve *serve, const struct em_conn_events *events,
+                      void *arg)
 {
     struct fake_conn *f = (struct fake_conn *)c;
 
+    (void)serve;
     f->events = *events;
     f->arg = arg;
 }
