@@ -2,11 +2,14 @@
  * edgemedia-sql: asks one database through ODBC for edgemediad, which starts it and talks to it by source/sql_wire.h over standard input and
  * output. It may block, and whatever the driver does to it, the daemon goes on. Nothing that it is told is written anywhere but to the driver.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +24,8 @@ enum {
     NAME_MAX_BYTES = 256,
     CONNECTION_MAX = 8192,
     FAILURE_MAX = 400,
-    SEND_BYTES = 32 * 1024, /* gathered before they are written */
+    SEND_BYTES = 32 * 1024,         /* gathered before they are written */
+    MEMORY_MAX = 256 * 1024 * 1024, /* of a driver that takes a whole answer into memory */
 };
 
 struct worker {
@@ -54,9 +58,9 @@ static void flush(struct worker *w)
     buf_reset(&w->out);
 }
 
-static _Noreturn void fail(struct worker *w, bool wrong, const char *text)
+static _Noreturn void fail(struct worker *w, const char *text)
 {
-    sql_put_fail(&w->out, &(struct sql_fail) { wrong, slice_of(text) });
+    sql_put_fail(&w->out, &(struct sql_fail) { slice_of(text) });
     flush(w);
     exit(1);
 }
@@ -70,19 +74,60 @@ static void hide_password(const struct worker *w, char *text)
         memset(at, '*', n);
 }
 
-/* What the driver says of what was done with a handle. State 42... is the query, 28000 the login, IM... the driver or its configuration. */
+/* On one line, without the names of those who passed it on: "[unixODBC][Driver Manager]". */
+static const char *plain(char *message)
+{
+    const char *end;
+
+    for (char *p = message; *p; p++)
+        if (strchr("\t\r\n", *p))
+            *p = ' ';
+    while (*message == '[' && (end = strchr(message, ']')))
+        message += end + 1 - message;
+    return message;
+}
+
+/* By the beginning of the SQLSTATE. Not every driver has them: SQLite says HY000 of everything. */
+static const char *advice_for(const SQLCHAR *state, SQLSMALLINT type)
+{
+    static const struct {
+        const char *state, *advice;
+    } rows[] = {
+        { "IM", "connection: odbcinst -q -d and -q -s list drivers and DSNs" },
+        { "01000", "connection: is the driver's package installed?" },
+        { "08", "is the server up, are connection, user and password right?" },
+        { "28", "are user and password_file right?" },
+        { "42501", "GRANT SELECT to the user" },
+        { "42", "a name or a word is not known there; see query and Database" },
+        { "57014", "timeout: is there an index on the time?" },
+        { "HYT", "timeout: is the server up, is there an index on the time?" },
+        { "HY001", "too much for a page; make page smaller" },
+        { "07006", "the time must be a timestamp" },
+        { "22", "a value is not what its column's name says" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strncmp((const char *)state, rows[i].state, strlen(rows[i].state)) == 0)
+            return rows[i].advice;
+    return type == SQL_HANDLE_DBC ? "is connection right?" : "is query right?";
+}
+
+/* What the driver says of what was done with a handle, behind what to do about it. */
 static _Noreturn void fail_by(struct worker *w, const char *what, SQLSMALLINT type, SQLHANDLE handle)
 {
     SQLCHAR state[6] = "", message[FAILURE_MAX] = "";
     SQLINTEGER native = 0;
     SQLSMALLINT n = 0;
+    const char *advice, *says;
     char text[2 * FAILURE_MAX];
 
     (void)SQLGetDiagRec(type, handle, 1, state, &native, message, sizeof message, &n);
-    (void)snprintf(text, sizeof text, "%s: %s (%s)", what,
-                   message[0] ? (const char *)message : "the driver does not say why", (const char *)state);
+    advice = advice_for(state, type);
+    says = plain((char *)message);
+    (void)snprintf(text, sizeof text, "%s: %s: %s (%s)", what, advice,
+                   *says ? says : "the driver does not say why", (const char *)state);
     hide_password(w, text);
-    fail(w, memcmp(state, "42", 2) == 0 || memcmp(state, "IM", 2) == 0, text);
+    fail(w, text);
 }
 
 /* --- connecting ---------------------------------------------------------------------------------------------------- */
@@ -120,30 +165,52 @@ static SQLPOINTER number(uint32_t n)
     return (SQLPOINTER)(uintptr_t)n;
 }
 
-static void log_in(struct worker *w, const struct sql_open *open)
+/* more: further keys, "" or from a semicolon on. */
+static void connect_with(struct worker *w, const struct sql_open *open, const char *more)
 {
     char storage[CONNECTION_MAX];
     struct buf c = buf_over(storage, sizeof storage);
     SQLRETURN r;
 
-    if (!went_well(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &w->env)) ||
-        !went_well(SQLSetEnvAttr(w->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0)) ||
-        !went_well(SQLAllocHandle(SQL_HANDLE_DBC, w->env, &w->dbc)))
-        fail(w, false, "ODBC cannot be used: no memory");
     buf_slice(&c, open->connection);
+    buf_text(&c, more);
     put_key(&c, "UID", open->user);
     put_key(&c, "PWD", open->password);
     if (c.full)
-        fail(w, true, "the connection is too long");
-    /* A driver that does not know these is one that cannot wait so long, or does not change anything anyway. */
-    (void)SQLSetConnectAttr(w->dbc, SQL_ATTR_LOGIN_TIMEOUT, number(open->timeout_s), SQL_IS_UINTEGER);
-    (void)SQLSetConnectAttr(w->dbc, SQL_ATTR_ACCESS_MODE, number(SQL_MODE_READ_ONLY), SQL_IS_UINTEGER);
+        fail(w, "the connection is too long");
     r = SQLDriverConnect(w->dbc, NULL, (SQLCHAR *)(uintptr_t)buf_str(&c), SQL_NTS, NULL, 0, NULL,
                          SQL_DRIVER_NOPROMPT);
     explicit_bzero(storage, sizeof storage);
     if (!went_well(r))
         fail_by(w, "connecting", SQL_HANDLE_DBC, w->dbc);
     w->connected = true;
+}
+
+/* psqlodbc takes the whole answer into memory, however few rows of it are wanted, unless it is told to use a cursor. Only connected can be
+ * seen that it is psqlodbc. */
+static bool wants_cursor(const struct worker *w)
+{
+    char name[32] = "";
+    SQLSMALLINT n = 0;
+
+    return went_well(SQLGetInfo(w->dbc, SQL_DBMS_NAME, name, sizeof name, &n)) &&
+           strcmp(name, "PostgreSQL") == 0;
+}
+
+static void log_in(struct worker *w, const struct sql_open *open)
+{
+    if (!went_well(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &w->env)) ||
+        !went_well(SQLSetEnvAttr(w->env, SQL_ATTR_ODBC_VERSION, (SQLPOINTER)SQL_OV_ODBC3, 0)) ||
+        !went_well(SQLAllocHandle(SQL_HANDLE_DBC, w->env, &w->dbc)))
+        fail(w, "ODBC cannot be used: no memory");
+    /* A driver that does not know these is one that cannot wait so long, or does not change anything anyway. */
+    (void)SQLSetConnectAttr(w->dbc, SQL_ATTR_LOGIN_TIMEOUT, number(open->timeout_s), SQL_IS_UINTEGER);
+    (void)SQLSetConnectAttr(w->dbc, SQL_ATTR_ACCESS_MODE, number(SQL_MODE_READ_ONLY), SQL_IS_UINTEGER);
+    connect_with(w, open, "");
+    if (wants_cursor(w)) {
+        (void)SQLDisconnect(w->dbc);
+        connect_with(w, open, ";UseDeclareFetch=1;Fetch=1000");
+    }
     (void)SQLSetConnectAttr(w->dbc, SQL_ATTR_CONNECTION_TIMEOUT, number(open->timeout_s), SQL_IS_UINTEGER);
     if (!went_well(SQLAllocHandle(SQL_HANDLE_STMT, w->dbc, &w->statement)))
         fail_by(w, "connecting", SQL_HANDLE_DBC, w->dbc);
@@ -158,9 +225,9 @@ static void name_columns(struct worker *w)
     char text[256];
 
     if (!went_well(SQLNumResultCols(w->statement, &w->columns_n)) || w->columns_n < 1)
-        fail(w, true, "query: it gives no rows; write a SELECT");
+        fail(w, "query: it gives no rows; write a SELECT");
     if (w->columns_n > COLUMNS_MAX)
-        fail(w, true, "query: more than 256 columns; name those that are needed");
+        fail(w, "query: more than 256 columns; name those that are needed");
     for (SQLSMALLINT i = 0; i < w->columns_n; i++) {
         SQLCHAR name[NAME_MAX_BYTES] = "";
         SQLSMALLINT n = 0, type, digits, nullable;
@@ -176,11 +243,10 @@ static void name_columns(struct worker *w)
     }
     if (!(known >> SQL_FIELD_TIME & 1)) {
         (void)snprintf(text, sizeof text, "query: no column is called %s", sql_field_names(SQL_FIELD_TIME));
-        fail(w, true, text);
+        fail(w, text);
     }
     if (!sql_fields_suffice(known))
-        fail(w, true,
-             "query: none of its columns says why a call failed; see edgemedia.conf(5) for their names");
+        fail(w, "query: none of its columns says why a call failed; see edgemedia.conf(5) for their names");
 }
 
 /* --- rows ---------------------------------------------------------------------------------------------------------- */
@@ -327,7 +393,7 @@ static void do_open(struct worker *w, struct cur body)
     if (!sql_get_open(body, &open) || w->query)
         exit(2);
     if (!(w->query = copy(open.query)) || !(w->password = copy(open.password)))
-        fail(w, false, "no memory");
+        fail(w, "no memory");
     log_in(w, &open);
 }
 
@@ -340,6 +406,19 @@ static void do_ask(struct worker *w, struct cur body)
     answer(w, &ask);
 }
 
+/* What drivers are told by their surroundings: times of columns with a zone become UTC, as all others are; and memory ends before the daemon's
+ * does, with which the process shares what systemd allows. A sanitizer needs more room than that. */
+static void set_surroundings(void)
+{
+#ifndef WITH_SANITIZERS
+    (void)setrlimit(RLIMIT_DATA, &(struct rlimit) { MEMORY_MAX, MEMORY_MAX });
+#endif
+    (void)setenv("TZ", "UTC0", 1);
+    (void)setenv("PGTZ", "UTC", 1);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
 int main(void)
 {
     static struct worker w;
@@ -347,8 +426,7 @@ int main(void)
     char bytes[8192];
     ssize_t n;
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)signal(SIGPIPE, SIG_IGN);
+    set_surroundings();
     w.out = buf_heap((size_t)SEND_BYTES + SQL_FRAME_MAX + 4);
     w.values = buf_heap(SQL_ROW_MAX);
     while ((n = read(STDIN_FILENO, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EINTR)) {

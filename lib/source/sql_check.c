@@ -80,8 +80,8 @@ static int check_query(const struct em_source_conf *conf, const char **option, s
 
 static int check_connection(const struct em_source_conf *conf, const char **option, struct em_why *why)
 {
-    static const char *const secrets[] = { "PWD=", "PASSWORD=", "UID=", "USER=", "USERNAME=" };
-    struct slice rest = slice_of(conf->sql.connection), part;
+    static const char *const secrets[] = { "PWD", "PASSWORD", "UID", "USER", "USERNAME" };
+    struct slice rest = slice_of(conf->sql.connection), part, key;
     bool more = rest.n > 0;
 
     if (!more)
@@ -90,9 +90,10 @@ static int check_connection(const struct em_source_conf *conf, const char **opti
             "is missing; write one such as Driver=FreeTDS;Server=sql.example.com;Port=1433;Database=LcsCDR");
     while (more) {
         more = slice_until(&rest, ';', &part);
-        part = slice_trim(more ? part : rest);
+        part = more ? part : rest;
+        key = slice_until(&part, '=', &key) ? slice_trim(key) : part;
         for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
-            if (slice_starts_nocase(part, slice_of(secrets[i])))
+            if (slice_eq_nocase(key, slice_of(secrets[i])))
                 return complain(option, "connection", why,
                                 "who logs in stands in user and password_file, not here");
     }

@@ -78,7 +78,6 @@ void sql_put_fail(struct buf *b, const struct sql_fail *fail)
 {
     size_t at = begin(b, SQL_FAIL);
 
-    buf_u8(b, fail->wrong);
     put_text(b, fail->text);
     end(b, at);
 }
@@ -159,7 +158,6 @@ bool sql_get_end(struct cur body, struct sql_end *e)
 
 bool sql_get_fail(struct cur body, struct sql_fail *fail)
 {
-    fail->wrong = cur_u8(&body) == 1;
     fail->text = get_text(&body);
     return is_whole(&body);
 }

@@ -45,9 +45,8 @@ struct sql_end {
     bool more;
 };
 
-/* FAIL. wrong: asking again will not help, the configuration is wrong. The text is the driver's, as it came. */
+/* FAIL. The text holds the driver's words. */
 struct sql_fail {
-    bool wrong;
     struct slice text;
 };
 

@@ -50,6 +50,7 @@ class Tables:
 
 class Sqlite(Tables):
     name = "sqlite"
+    long = "hex(zeroblob(100000))"
     sleeps = ("WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) "
               "SELECT ErrorTime, DialogId, MsDiagId FROM ErrorReportView WHERE ErrorTime >= ? AND (SELECT count(*) FROM n) > 0")
 
@@ -79,6 +80,7 @@ class Sqlite(Tables):
 
 class Postgres(Tables):
     name = "postgres"
+    long = "repeat('x', 200000)"
     sleeps = "SELECT ErrorTime, DialogId, MsDiagId FROM ErrorReportView, pg_sleep(60) WHERE ErrorTime >= ?"
 
     def __init__(self):
@@ -108,7 +110,7 @@ class Postgres(Tables):
         self.server = subprocess.Popen(
             [*self.before, f"{self.programs}/postgres", "-D", f"{self.at}/data", "-c", f"hba_file={self.at}/pg_hba.conf", "-c",
              f"unix_socket_directories={self.at}", "-c", "listen_addresses=127.0.0.1", "-p", str(self.port), "-c", "fsync=off", "-c",
-             "shared_buffers=16MB", "-c", "max_connections=20"],
+             "shared_buffers=16MB", "-c", "timezone=Asia/Tokyo", "-c", "max_connections=20"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
         wait_for("PostgreSQL", self.is_up, 30)
 

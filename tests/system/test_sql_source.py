@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sources in databases, over a real PostgreSQL and a real SQLite: both presets and a query, exactly once whatever ends when, and what goes wrong."""
 import contextlib
+import datetime
+import json
 import os
 import signal
 import sys
@@ -13,7 +15,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import databases  # noqa: E402
 import tap  # noqa: E402
 from databases import PASSWORD, Postgres, Sqlite  # noqa: E402
-from edgemediad import Daemon, wait_for  # noqa: E402
+from edgemediad import Daemon, sanitized, wait_for  # noqa: E402
 
 QUERY = "SELECT ErrorTime AS time, ErrorReportSeq AS seq, DialogId AS call_id, MsDiagHeader AS header FROM ErrorReportView"
 ORDERED = f"{QUERY} WHERE ErrorTime >= ? ORDER BY ErrorTime, ErrorReportSeq"
@@ -141,18 +143,28 @@ def test_what_goes_wrong_is_said_and_does_not_last():
             source("time", lite, d, "query", 'query = "SELECT MsDiagId FROM ErrorReportView WHERE ErrorTime >= ?"'),
             source("table", postgres, d, "query", 'query = "SELECT ErrorTime, MsDiagId FROM Nowhere WHERE ErrorTime >= ?"'),
             source("order", postgres, d, "query", f'query = "{QUERY} WHERE ErrorTime >= ? ORDER BY ErrorTime DESC"'),
+            source("zone", postgres, d, "query", """query = "SELECT ErrorTime AT TIME ZONE 'UTC' AS time, 7 AS code, 'zone-' || DialogId AS call_id
+                FROM ErrorReportView WHERE ErrorTime AT TIME ZONE 'UTC' >= ? ORDER BY 1" """),
+            *(source(f"long-{base.name}", base, d, "query", f'''query = "SELECT ErrorTime AS time, DialogId AS call_id,
+                MsDiagHeader || {base.long} AS header FROM ErrorReportView WHERE ErrorTime >= ? ORDER BY 1"''') for base in (postgres, lite)),
             source("slow", postgres, d, "query", f'{slow} query = "{postgres.sleeps}"'),
             source("slow2", lite, d, "query", f'{slow} query = "{lite.sleeps}"')])
         wrong = source("login", postgres, d).replace("user = reader", "user = somebody")
         with Daemon(d, body + wrong) as daemon:
             daemon.start()
-            caught_up(daemon, "good", "good2")
+            caught_up(daemon, "good", "good2", "zone", "long-postgres", "long-sqlite")
             wait_for("the calls", lambda: counts(daemon, "code_23") == (6,))
-            for name, words in (("driver", "connecting: "), ("closed", "connecting: "), ("column", "says why a call failed"),
-                                ("time", "no column is called ErrorTime"), ("table", "nowhere"), ("order", "write ORDER BY"),
-                                ("slow", ""), ("slow2", "no answer in 6 s"), ("login", "connecting: ")):
+            for name, words in (("driver", "connecting: connection: is the driver's package installed?"), ("closed", "connecting: is the server up"),
+                                ("column", "says why a call failed"), ("time", "no column is called ErrorTime"), ("table", "nowhere"),
+                                ("order", "write ORDER BY"), ("slow", "query: timeout: is there an index on the time?"),
+                                ("slow2", "no answer in 6 s"), ("login", "connecting: is the server up, are connection, user and password right?")):
                 said = error_of(daemon, name, words)
                 assert PASSWORD not in said and row(daemon, name)["state"] == "failed", said
+            for name in ("long-postgres", "long-sqlite"):  # what there is of a text that is too long counts, and the row is malformed
+                assert (row(daemon, name)["reports"], row(daemon, name)["malformed"]) == (3, 4), row(daemon, name)
+            zones = [f for f in json.loads(daemon.get("/api/v1/failures")[2])["failures"] if f["call_id"].startswith("zone-")]
+            times = [datetime.datetime.fromisoformat(f["time"].replace("Z", "+00:00")).timestamp() for f in zones]
+            assert len(times) == 4 and all(time.time() - 200 < at <= time.time() for at in times), zones
             assert daemon.status()["code_23"] == 6 and PASSWORD not in daemon.log_text(), daemon.log_text()
             postgres.stop()
             wait_for("word of the stop", lambda: row(daemon, "good")["state"] == "failed")
@@ -161,8 +173,27 @@ def test_what_goes_wrong_is_said_and_does_not_last():
             postgres.start()
             postgres.put("ErrorReport", postgres.error(time.time(), "again@example.com"))
             wait_for("a new connection", lambda: counts(daemon, "code_23") == (8,), 30)
-            assert "source good: answers again" in daemon.log_text()
+            wait_for("word of it", lambda: "source good: answers again" in daemon.log_text())
             assert daemon.stop() == 0, daemon.log_text()
+
+
+def test_a_table_that_does_not_fit_into_memory():
+    """psqlodbc would hold all of it for each page, and systemd's limit is of the daemon, too."""
+    with Postgres() as base, tempfile.TemporaryDirectory(prefix="em-sql-") as d:
+        base.execute("CREATE TABLE Big AS SELECT now() AT TIME ZONE 'UTC' + i * interval '1 ms' - interval '60 s' AS t, repeat('x', 8000) AS x "
+                     "FROM generate_series(1, 30000) AS i; GRANT SELECT ON Big TO reader")
+        query = "SELECT t AS time, 7 AS code, x AS from_uri, 'a@b' AS call_id FROM Big WHERE t >= ? ORDER BY t"
+        with Daemon(d, source("big", base, d, "query", f'query = "{query}"')) as daemon:
+            daemon.start()
+            wait_for("a page", lambda: row(daemon, "big")["reports"] >= 1000)
+            peak = most_memory(*children(daemon.process.pid))
+            assert sanitized() or peak < 64 * 1024, f"{peak} kB"
+            assert daemon.stop() == 0, daemon.log_text()
+
+
+def most_memory(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

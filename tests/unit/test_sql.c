@@ -133,7 +133,7 @@ static void one_of_each(struct buf *b)
     sql_put_ask(b, &(struct sql_ask) { 1448000000123456, 1000 });
     sql_put_row(b, &row);
     sql_put_end(b, &(struct sql_end) { 7, true });
-    sql_put_fail(b, &(struct sql_fail) { true, SLICE("no such table") });
+    sql_put_fail(b, &(struct sql_fail) { SLICE("no such table") });
     ck_assert(!b->full);
 }
 
@@ -184,7 +184,7 @@ START_TEST(frames_are_read_as_they_were_written)
     ck_assert(slice_eq(row.value[SQL_FIELD_CALL_ID], SLICE("a@x;f;t")) &&
               !sql_row_has(&row, SQL_FIELD_MEDIA));
     ck_assert(sql_take(&s, &body) == SQL_END && sql_get_end(body, &end) && end.rows == 7 && end.more);
-    ck_assert(sql_take(&s, &body) == SQL_FAIL && sql_get_fail(body, &fail) && fail.wrong &&
+    ck_assert(sql_take(&s, &body) == SQL_FAIL && sql_get_fail(body, &fail) &&
               slice_eq(fail.text, SLICE("no such table")));
     ck_assert(sql_take(&s, &body) == 0 && s.n == 0);
     buf_fini(&b);
@@ -233,6 +233,8 @@ static const struct {
     { "query", "DSN=x", "SELECT '?'", "", "", "query", "needs one ?" },
     { "query", "DSN=x", "SELECT a FROM t WHERE a >= ? AND b > ?", "", "", "query", "needs one ?" },
     { "lcscdr", "DSN=x; pwd=secret", "", "", "", "connection", "password_file" },
+    { "lcscdr", "DSN=x;Password =s", "", "", "", "connection", "password_file" },
+    { "lcscdr", "DSN=x;Uidx=s;Server=pwd", "", "", "", NULL, NULL },
     { "lcscdr", "UID=sa;DSN=x", "", "", "", "connection", "user" },
     { "lcscdr", "", "", "", "", "connection", "is missing" },
     { "lcscdr", "DSN=x", "", "", "p", "user", "is missing" },
