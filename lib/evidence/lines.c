@@ -136,41 +136,52 @@ static bool us_date_time(struct slice *s, char separator, struct when *w)
     return true;
 }
 
-/* The same as Unix microseconds; 0: no such date. Records begin so, and most within the minute of the one before: the minute's text is
- * remembered, and then only the seconds are read. */
-static bool us_time(struct slice *s, char separator, int64_t *us)
-{
-    enum { MINUTE = 16 };
-    static _Thread_local struct {
-        char text[MINUTE];
-        int64_t us;
-    } last;
-    struct when w = { 0 };
-    const char *p = s->p;
+/* Lines with times come many to a minute: the text of the last one up to its minute is remembered, and then only the seconds are read. */
+enum { MINUTE = 16 };
+struct minute {
+    char text[MINUTE];
+    int64_t us;
+};
 
-    *us = 0;
-    if (s->n >= MINUTE + 3 && memcmp(p, last.text, MINUTE) == 0 && p[10] == separator && p[16] == ':' &&
-        two_digits(p + 17, &w.second)) {
-        *s = slice_from(*s, MINUTE + 3);
-        fraction(s, &w);
-        *us = w.second > 60 ? 0 : last.us + w.second * EM_US_PER_S + w.us;
-        return true;
-    }
-    if (!us_date_time(s, separator, &w))
+static void keep_minute(struct minute *m, const char *text, int64_t us)
+{
+    memcpy(m->text, text, MINUTE);
+    m->us = us;
+}
+
+static bool same_minute(const struct minute *m, struct slice *s, int64_t *us)
+{
+    struct when w = { 0 };
+
+    if (s->n < MINUTE + 3 || memcmp(s->p, m->text, MINUTE) != 0 || s->p[MINUTE] != ':' ||
+        !two_digits(s->p + MINUTE + 1, &w.second) || w.second > 60)
         return false;
-    if (to_us(&w, us)) {
-        memcpy(last.text, p, MINUTE);
-        last.us = *us - (w.second * EM_US_PER_S + w.us);
-    }
+    *s = slice_from(*s, MINUTE + 3);
+    fraction(s, &w);
+    *us = m->us + w.second * EM_US_PER_S + w.us;
     return true;
 }
 
-/* YYYY-MM-DD or YYYY/MM/DD, 'T' or blank, the time, 'Z', an offset, or nothing (then UTC is taken). */
-static bool iso_date_time(struct slice *s, struct when *w, int64_t *offset_s)
+/* The same as Unix microseconds; 0: no such date. */
+static bool us_time(struct slice *s, char separator, int64_t *us)
 {
-    uint32_t h, m;
-    bool east;
+    static _Thread_local struct minute last;
+    struct when w = { 0 };
+    const char *p = s->p;
 
+    if (s->n > 10 && p[10] == separator && same_minute(&last, s, us))
+        return true;
+    *us = 0;
+    if (!us_date_time(s, separator, &w))
+        return false;
+    if (to_us(&w, us))
+        keep_minute(&last, p, *us - (w.second * EM_US_PER_S + w.us));
+    return true;
+}
+
+/* YYYY-MM-DD or YYYY/MM/DD, 'T' or blank, the time. */
+static bool iso_date_time(struct slice *s, struct when *w)
+{
     if (!digits(s, 4, &w->year) || s->n < 1 || (s->p[0] != '-' && s->p[0] != '/'))
         return false;
     *s = slice_from(*s, 1);
@@ -180,18 +191,42 @@ static bool iso_date_time(struct slice *s, struct when *w, int64_t *offset_s)
     if (!digits(s, 2, &w->day) || s->n < 1 || (s->p[0] != 'T' && s->p[0] != ' '))
         return false;
     *s = slice_from(*s, 1);
-    if (!clock_time(s, w))
-        return false;
-    *offset_s = 0;
-    east = s->n > 0 && s->p[0] == '+';
-    if (s->n >= 5 && (east || s->p[0] == '-')) {
-        struct slice rest = slice_from(*s, 1);
+    return clock_time(s, w);
+}
 
-        if (digits(&rest, 2, &h) && (slice_skip(&rest, SLICE(":")) || true) && digits(&rest, 2, &m)) {
-            *offset_s = (east ? 1 : -1) * ((int64_t)h * 3600 + m * INT64_C(60));
-            *s = rest;
-        }
+/* 'Z', "+01:00", "-0530" or nothing, which is taken for UTC: seconds east of it. */
+static int64_t offset_of(struct slice *s)
+{
+    uint32_t h, m;
+    bool east = s->n > 0 && s->p[0] == '+';
+    struct slice rest = slice_from(*s, 1);
+
+    if (s->n < 5 || (!east && s->p[0] != '-')) {
+        (void)slice_skip(s, SLICE("Z"));
+        return 0;
     }
+    if (!digits(&rest, 2, &h))
+        return 0;
+    (void)slice_skip(&rest, SLICE(":"));
+    if (!digits(&rest, 2, &m))
+        return 0;
+    *s = rest;
+    return (east ? 1 : -1) * ((int64_t)h * 3600 + m * INT64_C(60));
+}
+
+/* As us_time(), of such a date and time. */
+static bool iso_time(struct slice *s, int64_t *us)
+{
+    static _Thread_local struct minute last;
+    struct when w = { 0 };
+    const char *p = s->p;
+
+    if (!same_minute(&last, s, us)) {
+        if (!iso_date_time(s, &w) || !to_us(&w, us))
+            return false;
+        keep_minute(&last, p, *us - (w.second * EM_US_PER_S + w.us));
+    }
+    *us -= offset_of(s) * EM_US_PER_S;
     return true;
 }
 
@@ -341,38 +376,38 @@ static enum line_kind ucc_line(struct slice line, int64_t *time_us)
     return LINE_UCC_OTHER;
 }
 
-/* A blank, a word that ends in a port, and no more of `s` than that is taken. */
-static bool skip_address(struct slice *s)
+/* Ends `word` in ":port"? */
+static bool is_address(struct slice word)
 {
-    size_t n = 1;
+    size_t n = word.n;
 
-    if (s->n < 4 || s->p[0] != ' ')
-        return false;
-    while (n < s->n && s->p[n] != ' ' && s->p[n] != '\t')
-        n++;
-    if (n < 4 || !is_digit(s->p[n - 1]) || slice_find_char(slice_upto(*s, n), ':') == SIZE_MAX)
-        return false;
-    *s = slice_from(*s, n);
-    return true;
+    while (n > 1 && word.n - n < 6 && is_digit(word.p[n - 1]))
+        n--;
+    return n < word.n && n > 1 && word.p[n - 1] == ':';
+}
+
+/* " a:p -> b:p", and nothing else. */
+static bool is_way(struct slice s)
+{
+    size_t n = s.n > 1 && s.p[0] == ' ' ? slice_find_char(slice_from(s, 1), ' ') : SIZE_MAX;
+    struct slice to = slice_from(s, n == SIZE_MAX ? s.n : 1 + n);
+
+    return slice_skip(&to, SLICE(" -> ")) && slice_find_char(to, ' ') == SIZE_MAX && is_address(to) &&
+           is_address((struct slice) { s.p + 1, n });
 }
 
 /* "YYYY/MM/DD HH:MM:SS.uuuuuu a:p -> b:p" and nothing else is what stands before a message, in a log of anything; with more it can be a line of a
  * message behind a prefix. */
 static enum line_kind digit_line(struct slice line, int64_t *time_us)
 {
-    struct when w = { 0 };
-    int64_t offset = 0, us;
+    int64_t us;
 
     if (line.n > 10 && line.p[2] == '/' && line.p[10] == '|')
         return ucc_line(line, time_us);
-    if (line.n < 19 || (line.p[4] != '-' && line.p[4] != '/') || !iso_date_time(&line, &w, &offset) ||
-        !to_us(&w, &us))
+    if (line.n < 19 || (line.p[4] != '-' && line.p[4] != '/') || !iso_time(&line, &us))
         return LINE_OTHER;
-    *time_us = us - offset * EM_US_PER_S;
-    (void)slice_skip(&line, SLICE("Z"));
-    return skip_address(&line) && slice_skip(&line, SLICE(" ->")) && skip_address(&line) && line.n == 0
-               ? LINE_FRAME
-               : LINE_OTHER;
+    *time_us = us;
+    return is_way(line) ? LINE_FRAME : LINE_OTHER;
 }
 
 enum line_kind line_classify(struct slice line, int64_t *time_us)
