@@ -325,6 +325,8 @@ static const struct vector {
       "2015-09-28T10:00:00.003Z in-uccapi [2 BYE] uccapi@0 51004|Action initiated by user|\n"
       "2015-09-28T10:00:06.500Z behind-fragment [4 BYE] sip@1108 23|Call failed|\n",
       2 },
+    { "vectors/trace/found-body-in-other-case.txt", 5, 0,
+      "2015-09-28T10:00:00.200Z the-report [9 BYE] ocslogger@1476 23|Call failed|\n", 1 },
 };
 enum { VECTORS_N = sizeof vectors / sizeof *vectors };
 
