@@ -177,6 +177,10 @@ static void print_confidence(const struct em_path_judgement *j, struct buf *to)
                   "What hits at least %.0f %% of the connections with one payload would have been seen with "
                   "%.0f %%\ncertainty; more --rounds see less frequent faults.\n",
                   PERCENT * j->unseen, PERCENT * j->confidence);
+    else if (j->filter != EM_PATH_NONE && j->confidence <= 0.5)
+        buf_text(to, "Confidence: one half, since the far end may be what is silent; edgemedia respond "
+                     "there, or the hops,\n"
+                     "can tell.\n");
     else if (j->filter != EM_PATH_NONE)
         buf_print(to, "Confidence that this is no chance: %s%.2f %%\n", j->confidence > 0.9999 ? "over " : "",
                   PERCENT * (j->confidence > 0.9999 ? 0.9999 : j->confidence));

@@ -15,6 +15,7 @@
 #define HELD_UP 4.0      /* times that handshakes are hit more often than payloads */
 #define LOSS_NORMAL 0.002
 #define PERCENT 100.0
+#define NOBODY_SPOKE 0.5 /* the confidence where a far end that never answers explains everything as well */
 
 #define BIT(payload) (1u << (payload))
 #define ALL (BIT(EM_PATH_PAYLOADS) - 1)
@@ -217,6 +218,16 @@ static bool judge_port(struct em_path_judgement *j, const struct seen *s)
         j->confidence = 1 - LIMIT_DOUBT;
         say(j, EM_PATH_NONE, EM_VERDICT_REFUSED, "the path is open and nobody listens: %u of %u were refused",
             s->refused, s->tries);
+        return true;
+    }
+    if (s->failed == s->tries && !s->tcp && told == 0) {
+        j->share = 1;
+        j->confidence = NOBODY_SPOKE;
+        say(j, EM_PATH_PORT, EM_VERDICT_FILTERED,
+            "%u requests, no answer, no ICMP message: the port is filtered, or what is answered there, or "
+            "the far end "
+            "answers nothing",
+            s->tries);
         return true;
     }
     if (s->failed == s->tries) {
@@ -457,7 +468,11 @@ static void judge_far_end(struct em_path_judgement *j, const struct em_path_tabl
     }
     j->confidence = 1 - LIMIT_DOUBT;
     j->unseen = unseen(s);
-    if (s->answered_media)
+    if (s->answered_media && !s->tcp)
+        say(j, EM_PATH_NONE, EM_VERDICT_OK,
+            "everything that is answered gets through, media protocols among it; over UDP nothing tells "
+            "about the rest");
+    else if (s->answered_media)
         say(j, EM_PATH_NONE, EM_VERDICT_OK, "everything gets through and media protocols are answered");
     else if (t->payload[EM_PATH_TLS].answered)
         say(j, EM_PATH_NONE, EM_VERDICT_PROTOCOL_ERROR,

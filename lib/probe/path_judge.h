@@ -21,7 +21,9 @@
  * Fisher's exact test against the rest, times the number of tests that were made (Bonferroni); below EM_PATH_DOUBT it is named. Whatever a far
  * application does to payloads that it never understands (closes, resets, ignores) is its own business: it says nothing about the path.
  *
- * Over UDP, where nothing is answered but ICMP says that nobody listens, a try that is silent in place of that is hit: systems send few of these
+ * Over UDP, where neither an answer nor an ICMP message comes, a filtered port, a filter of just what the far end would answer, and a far end that
+ * answers nothing look alike: port, filtered, with a confidence of one half. And where some payloads are answered, the others are not
+ * judged. Where nothing is answered but ICMP says that nobody listens, a try that is silent in place of that is hit: systems send few of these
  * messages, but do not choose them by what a datagram holds.
  *
  * All or nothing: lost packets hit single SYNs, and of a connection's n SYNs all are lost with the nth power of the loss; a filter that judges
@@ -86,7 +88,7 @@ struct em_path_judgement {
         share; /* of tries of the group that were hit; port: of handshakes; loss: of packets there and back */
     double background; /* content, size: the same of everything else */
     double
-        confidence; /* that the filter is there: 1 less the likelihood that chance made the table; none: 0.95 */
+        confidence; /* that the filter is there: 1 less the likelihood that chance made the table; none: 0.95; UDP, silence: 0.5 */
     double unseen;  /* none: whatever hits fewer connections than this share may have been missed */
     bool undecided; /* more rounds would tell more */
     char reason[EM_REASON_MAX];

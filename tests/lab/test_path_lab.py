@@ -69,6 +69,8 @@ FAULTS = [
     ("port prohibited", "udp", media("udp", "reject with icmpx type admin-prohibited"), None, ("--good-port", str(GOOD)), "port", "prohibited", HOP),
     ("large dropped", "udp", media("udp", "meta length > 1000 drop"), None, (), "size", "filtered", HOP),
     ("media frames dropped", "udp", media("udp", "@ih,0,8 0x80 drop"), None, ("--no-hops",), "content", "filtered", NOWHERE),
+    ("all that would be answered dropped", "udp", each("udp", "drop"), None, ("--rounds", "5", "--good-port", str(GOOD)), "port", "filtered", HOP),
+    ("the far end is silent", "udp", f"udp sport {PORT} drop", None, ("--rounds", "5", "--good-port", str(GOOD)), "port", "filtered", BEHIND),
     ("20 % loss", "udp", media("udp", "numgen random mod 100 < 20 drop"), None, (), "loss", "degraded", NOWHERE),
 ]
 OVER_IPV6 = {"clean", "port dropped", "port prohibited", "STUN dropped", "large dropped", "RST on payload", "20 % loss"}
