@@ -15,6 +15,7 @@ static struct library {
     const char *file, *what;
     bool complained;
 } libraries[LATE_N] = {
+#ifdef EM_LATE /* tests/unit/test_late_bound is built without it */
 #ifdef EM_LATE_ZLIB
     [LATE_ZLIB] = { .file = EM_LATE_ZLIB, .what = "gzip files" },
 #endif
@@ -56,6 +57,7 @@ static struct library {
 #endif
 #ifdef EM_LATE_NETSNMP
     [LATE_NETSNMP] = { .file = EM_LATE_NETSNMP, .what = "SNMP" },
+#endif
 #endif
 };
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
