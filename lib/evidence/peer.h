@@ -2,6 +2,10 @@
  * Whom a call failed with: the far relay, which is the partner's edge, and the far domain. Both are seen from the party that reported:
  * its far relay is RemoteMR, its far domain that of To when it was the caller, of From when it was the callee.
  *
+ * RelayAddress of a QoE report ([MS-QoE], Connectivity) does not stand in for RemoteMR: it is the relay of the endpoint that reports, which
+ * is an edge of ours for users of ours. Taken for the far one it would answer the question which partner's edge fails with ourselves.
+ * What names no RemoteMR has no far relay and counts in the row of those without one; its far domain is known all the same.
+ *
  * What comes out is an address or a domain and nothing else: never a user, never what a stranger wrote in place of one. So it can be a
  * label, a name in a table and a key, and two spellings of one address are one peer.
  */

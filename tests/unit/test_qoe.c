@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "evidence/peer.h"
 #include "evidence/qoe.h"
+#include "evidence/reader.h"
 #include "evidence/scan.h"
 #include "harness.h"
 
@@ -104,6 +106,34 @@ START_TEST(what_it_tells)
 }
 END_TEST
 
+static void relay_and_domain(void *arg, const struct em_report *r)
+{
+    char relay[EM_ADDRESS_MAX], domain[EM_TEXT_MAX];
+
+    ++*(int *)arg;
+    ck_assert(!em_report_relay(r, relay));
+    ck_assert_str_eq(relay, "");
+    ck_assert(em_report_domain(r, domain));
+    ck_assert_str_eq(domain, "fabrikam.example");
+}
+
+/* RelayAddress is the reporter's own relay. */
+START_TEST(its_relay_is_not_the_far_one)
+{
+    size_t n;
+    char *p = em_slurp("vectors/trace/qoe-file.txt", &n);
+    int told = 0;
+    struct em_reader *r = em_reader_new(relay_and_domain, &told, NULL);
+
+    ck_assert_ptr_nonnull(strstr(p, "<RelayAddress>"));
+    ck_assert_int_eq(em_reader_push(r, p, n), 0);
+    em_reader_finish(r);
+    ck_assert_int_eq(told, 1);
+    em_reader_free(r);
+    free(p);
+}
+END_TEST
+
 START_TEST(bombs)
 {
     size_t n;
@@ -130,6 +160,7 @@ int main(void)
     tcase_add_test(t, bodies_of_every_framing);
     tcase_add_test(t, the_call_may_come_first);
     tcase_add_test(t, what_it_tells);
+    tcase_add_test(t, its_relay_is_not_the_far_one);
     tcase_add_test(t, bombs);
     return em_run();
 }
