@@ -10,6 +10,8 @@
  *                 open if it has none: whoever writes to it may still hold it open, too
  *     COPY        holds what another file of the same directory holds; nothing of it is read. When the other one is truncated,
  *                 its unread rest is read here
+ *     WAITING     compressed, and still being written, or the files that it may be made of are not read to their ends
+ *     UNPACKING   compressed; owns its place when it is known
  *     REFUSED     not text; looked at again when it changes
  *     UNREADABLE  tried again at every scan
  *
@@ -74,9 +76,12 @@ struct trace_place {
     int64_t seen_us;
     char *path; /* without links */
     bool ended, rested;
-    bool searched; /* its directory was looked through since it lost its file */
+    bool searched;   /* its directory was looked through since it lost its file */
+    uint64_t packed; /* see struct em_position */
     struct em_samples samples;
     struct trace_file *owner;
+    const struct trace_file
+        *fits; /* the compressed file in whose text the bytes before the place were found */
 };
 
 enum trace_state {
@@ -85,6 +90,8 @@ enum trace_state {
     TRACE_ACTIVE,
     TRACE_RESTING,
     TRACE_COPY,
+    TRACE_WAITING,
+    TRACE_UNPACKING,
     TRACE_REFUSED,
     TRACE_UNREADABLE
 };
@@ -102,7 +109,9 @@ struct trace_file {
     uint64_t size;
     int64_t mtime_ns; /* as of the last look */
 
-    struct trace_place *place;      /* ACTIVE, RESTING */
+    bool is_packed;                 /* compressed; the sizes of its place are of its text */
+    struct trace_packed *packed;    /* UNPACKING */
+    struct trace_place *place;      /* ACTIVE, RESTING, UNPACKING */
     struct trace_file *original;    /* COPY */
     uint64_t copied, copied_head;   /* it was one: so much of it; hash of its head */
     struct em_reader *reader;       /* ACTIVE */
@@ -125,6 +134,7 @@ struct em_trace {
     char *pattern[EM_SOURCE_PATHS_MAX];
     size_t patterns_n;
     bool from_start;
+    uint64_t unpacked_max; /* EM_TRACE_UNPACKED_MAX, or what a test sets */
     void (*changed)(void *arg);
     void *arg;
 
@@ -204,8 +214,13 @@ bool trace_file_attach(struct trace_file *f, struct trace_place *p); /* to ACTIV
 void trace_file_named(struct trace_file *f); /* its name or inode changed: so does its place */
 bool trace_file_at_end(struct trace_file *f, uint64_t size); /* an old file: only what comes counts */
 size_t trace_file_read(struct trace_file *f, size_t most);   /* one chunk; bytes read */
-bool trace_file_quiet(struct trace_file *f);                 /* idle, end, rest: what time brings */
-bool trace_file_save(struct trace_file *f);                  /* counts and place into the transaction */
+void trace_file_refused(struct trace_file *f);               /* as the reader says */
+size_t trace_file_push(struct trace_file *f, const uint8_t *p, size_t n);
+/* A reader at the place, behind these n bytes, at most EM_TAIL_MAX. */
+bool trace_file_go_on(struct trace_file *f, const uint8_t *before, size_t n);
+void trace_file_rest(struct trace_file *f);  /* to RESTING */
+bool trace_file_quiet(struct trace_file *f); /* idle, end, rest: what time brings */
+bool trace_file_save(struct trace_file *f);  /* counts and place into the transaction */
 /* The file lets go of its place: what its copies hold was read, and they stand on their own from now on, at their ends. */
 void trace_settle_copies(struct trace_file *f);
 void trace_file_close(struct trace_file *f);
@@ -213,6 +228,13 @@ bool trace_file_leave(struct trace_file *f); /* nothing more comes: finished, sa
 void trace_file_error(struct trace_file *f, enum trace_state state, const char *fmt, ...) EM_PRINTF(3, 4);
 int64_t trace_file_deadline(
     const struct trace_file *f); /* when trace_file_quiet() has something to do; INT64_MAX: never */
+
+/* trace_packed.c: compressed files. */
+void trace_packed_look(struct trace_file *f); /* open, not empty, and begins as a compressed one */
+size_t trace_packed_step(struct trace_file *f,
+                         size_t most); /* UNPACKING: what it costs of the turn's bytes */
+uint64_t trace_packed_lag(const struct trace_file *f);
+void trace_packed_free(struct trace_file *f);
 
 /* trace_find.c: which files there are, and what each of them is. */
 void trace_scan(struct em_trace *t);
@@ -252,9 +274,10 @@ void trace_break(struct em_trace *t, const char *what);
 
 static inline uint64_t trace_lag(const struct trace_file *f)
 {
-    return (f->state == TRACE_ACTIVE && f->size > f->pushed) ? f->size - f->pushed
-           : f->state == TRACE_FRESH                         ? f->size
-                                                             : 0;
+    return (f->state == TRACE_ACTIVE && f->size > f->pushed)      ? f->size - f->pushed
+           : f->state == TRACE_UNPACKING                          ? trace_packed_lag(f)
+           : f->state == TRACE_FRESH || f->state == TRACE_WAITING ? f->size
+                                                                  : 0;
 }
 
 #endif

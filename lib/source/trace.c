@@ -45,6 +45,16 @@ static struct trace_file *pick_fresh(const struct em_trace *t)
     return any;
 }
 
+/* A compressed file may hold what another one has lost. */
+static bool unpacks(const struct em_trace *t)
+{
+    for (size_t i = 0; i < t->files_n; i++)
+        if (t->file[i]->state == TRACE_FRESH || t->file[i]->state == TRACE_WAITING ||
+            t->file[i]->state == TRACE_UNPACKING)
+            return true;
+    return false;
+}
+
 static size_t look_at_fresh(struct em_trace *t, size_t budget)
 {
     struct trace_file *f;
@@ -65,7 +75,9 @@ static void read_active(struct em_trace *t, size_t budget)
         more = false;
         for (size_t i = 0; i < t->files_n && budget > 0 && !t->broken; i++) {
             struct trace_file *f = t->file[t->next++ % t->files_n];
-            size_t n = f->state == TRACE_ACTIVE ? trace_file_read(f, budget) : 0;
+            size_t n = f->state == TRACE_ACTIVE      ? trace_file_read(f, budget)
+                       : f->state == TRACE_UNPACKING ? trace_packed_step(f, budget)
+                                                     : 0;
 
             budget -= n < budget ? n : budget;
             more = more || n > 0;
@@ -91,7 +103,7 @@ static void settle_turn(struct em_trace *t, int64_t now_us)
     for (size_t i = 0; i < t->files_n && !t->broken;)
         i += !trace_file_quiet(t->file[i]);
     for (size_t i = 0; i < t->files_n && !t->broken; i++)
-        if (t->file[i]->state == TRACE_ACTIVE)
+        if (t->file[i]->state == TRACE_ACTIVE || (t->file[i]->state == TRACE_UNPACKING && t->file[i]->reader))
             (void)trace_file_save(t->file[i]);
     if (!t->broken && now_us - t->tidied_us >= TRACE_TIDY_US) {
         trace_places_tidy(t);
@@ -138,7 +150,7 @@ static bool end_turn(struct em_trace *t, int64_t now_us)
 static bool more_to_do(const struct em_trace *t)
 {
     for (size_t i = 0; i < t->files_n; i++)
-        if (t->file[i]->state == TRACE_FRESH ||
+        if (t->file[i]->state == TRACE_FRESH || t->file[i]->state == TRACE_UNPACKING ||
             (t->file[i]->state == TRACE_ACTIVE && t->file[i]->pushed < t->file[i]->size))
             return true;
     return false;
@@ -209,7 +221,7 @@ static void turn(void *arg)
                 t->revisit_us = now_us + TRACE_REVISIT_US;
             }
             budget = look_at_fresh(t, budget);
-            if (!pick_fresh(t))
+            if (!unpacks(t))
                 trace_count_missed(t);
         }
         read_active(t, budget);
@@ -294,6 +306,7 @@ static bool copy_conf(struct em_trace *t, const struct em_source_conf *conf)
 {
     (void)slice_copy(slice_of(conf->name), t->name, sizeof t->name);
     t->from_start = conf->from_start;
+    t->unpacked_max = EM_TRACE_UNPACKED_MAX;
     for (size_t i = 0; i < conf->path_n; i++, t->patterns_n++)
         if (!(t->pattern[i] = strdup(conf->path[i])))
             return false;
@@ -368,10 +381,12 @@ static void fill_row(const void *source, struct em_source_row *row)
 
         n[f->state] += !trace_lingers(f);
         row->lag_bytes += trace_lag(f);
-        if (f->state == TRACE_UNREADABLE || (f->state == TRACE_REFUSED && !*error))
+        if (f->state == TRACE_UNREADABLE ||
+            ((f->state == TRACE_REFUSED || f->state == TRACE_RESTING) && !*error))
             error = f->error;
     }
-    row->files = n[TRACE_ACTIVE] + n[TRACE_RESTING] + n[TRACE_EMPTY] + n[TRACE_FRESH];
+    row->files = n[TRACE_ACTIVE] + n[TRACE_RESTING] + n[TRACE_EMPTY] + n[TRACE_FRESH] + n[TRACE_WAITING] +
+                 n[TRACE_UNPACKING];
     if (t->failed)
         error = t->why.text;
     else if (t->too_many && !*error)
@@ -381,7 +396,7 @@ static void fill_row(const void *source, struct em_source_row *row)
         row->state = EM_SOURCE_FAILED;
     else if (!t->scanned)
         row->state = EM_SOURCE_STARTING;
-    else if (row->lag_bytes > 0 || n[TRACE_FRESH])
+    else if (row->lag_bytes > 0 || n[TRACE_FRESH] || n[TRACE_UNPACKING])
         row->state = EM_SOURCE_READING;
     else
         row->state = row->files ? EM_SOURCE_CAUGHT_UP : EM_SOURCE_WAITING;

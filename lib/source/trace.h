@@ -13,6 +13,8 @@
 #include "source/source.h"
 
 enum { EM_TRACE_TURN_BYTES = 256 * 1024, EM_TRACE_FILES_MAX = 1000 };
+#define EM_TRACE_UNPACKED_MAX                                                                                \
+    (UINT64_C(64) << 30) /* bytes of text of one compressed file; see evidence/unpack.h for others */
 
 /* Its em_source_kind.start takes path and from_start of the configuration; the source is a struct em_trace (source/follow.h). */
 extern const struct em_source_kind em_trace_kind;

@@ -48,6 +48,7 @@ static void let_go(struct trace_file *f)
 {
     struct em_trace *t = f->trace;
 
+    trace_packed_free(f);
     em_reader_free(f->reader);
     f->reader = NULL;
     if (f->place) {
@@ -203,6 +204,12 @@ static bool load_recent(struct trace_file *f, const struct trace_place *p)
     return got == (ssize_t)p->tail_size && recent_add(f, tail, p->tail_size, p->mark.offset);
 }
 
+bool trace_file_go_on(struct trace_file *f, const uint8_t *before, size_t n)
+{
+    f->pushed = f->place->mark.offset - n;
+    return recent_add(f, before, n, f->place->mark.offset) && start_reader(f, &f->place->mark);
+}
+
 bool trace_file_attach(struct trace_file *f, struct trace_place *p)
 {
     let_go(f);
@@ -212,6 +219,7 @@ bool trace_file_attach(struct trace_file *f, struct trace_place *p)
     }
     f->place = p;
     p->owner = f;
+    p->packed = 0;
     f->dirty = p->ended || p->rested;
     p->ended = p->rested = false;
     trace_file_named(f);
@@ -269,7 +277,7 @@ bool trace_file_at_end(struct trace_file *f, uint64_t size)
     return load_recent(f, f->place) && start_reader(f, &mark) && same_head(f);
 }
 
-static void refused(struct trace_file *f)
+void trace_file_refused(struct trace_file *f)
 {
     const char *why = em_reader_refusal(f->reader);
     char text[EM_REASON_MAX];
@@ -278,14 +286,14 @@ static void refused(struct trace_file *f)
     trace_file_error(f, TRACE_REFUSED, "%s: %s", EM_LOG_TEXT(slice_of(f->path)), text);
 }
 
-static size_t push(struct trace_file *f, const uint8_t *p, size_t n)
+size_t trace_file_push(struct trace_file *f, const uint8_t *p, size_t n)
 {
     struct em_reader_mark mark;
     struct em_reader_stats stats;
     int err = em_reader_push(f->reader, p, n);
 
     if (err == EM_ERR_UNSUPPORTED) {
-        refused(f);
+        trace_file_refused(f);
         return n;
     }
     em_reader_mark(f->reader, &mark, &stats);
@@ -324,7 +332,7 @@ size_t trace_file_read(struct trace_file *f, size_t most)
         trace_replaced(f);
         return 0;
     }
-    return (size_t)got > before ? push(f, chunk + before, (size_t)got - before) : 0;
+    return (size_t)got > before ? trace_file_push(f, chunk + before, (size_t)got - before) : 0;
 }
 
 bool trace_file_save(struct trace_file *f)
@@ -370,7 +378,7 @@ void trace_settle_copies(struct trace_file *f)
 
         if (copy->state != TRACE_COPY || copy->original != f || !trace_file_open(copy))
             continue;
-        if (copy->size > f->place->mark.offset || !(p = trace_place_new(t)))
+        if (copy->is_packed || copy->size > f->place->mark.offset || !(p = trace_place_new(t)))
             trace_file_again(copy);
         else if (!trace_file_attach(copy, p) || !trace_file_at_end(copy, copy->size))
             trace_break(t, "no memory");
@@ -397,14 +405,14 @@ static bool pending(const struct trace_file *f)
     return f->place->mark.offset < f->pushed;
 }
 
-static void rest(struct trace_file *f)
+void trace_file_rest(struct trace_file *f)
 {
     em_reader_free(f->reader);
     f->reader = NULL;
     free(f->recent);
     f->recent = NULL;
     f->recent_n = f->recent_room = 0;
-    if (f->listed)
+    if (f->listed || f->is_packed)
         trace_file_close(f);
     f->state = TRACE_RESTING;
 }
@@ -426,7 +434,7 @@ bool trace_file_quiet(struct trace_file *f)
         em_reader_idle(f->reader);
         f->idled = true;
         if (em_reader_refusal(f->reader)) { /* a short file is only decided upon now */
-            refused(f);
+            trace_file_refused(f);
             return false;
         }
     }
@@ -437,7 +445,7 @@ bool trace_file_quiet(struct trace_file *f)
     if (f->listed && !f->place->rested)
         f->place->rested = f->dirty = true;
     if (trace_file_save(f) && (f->listed || !pending(f)))
-        rest(f);
+        trace_file_rest(f);
     return false;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "evidence/unpack.h"
 #include "source/follow.h"
 
 static bool is_inode(const struct trace_file *f, const struct stat *st)
@@ -47,9 +48,9 @@ static void compare(struct trace_file *f, const struct stat *st)
     bool changed = (uint64_t)st->st_size != f->size ||
                    st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec != f->mtime_ns;
 
-    if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH || !changed)
+    if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH || f->state == TRACE_UNPACKING || !changed)
         return;
-    if (f->state == TRACE_RESTING && (uint64_t)st->st_size < f->place->mark.offset)
+    if (f->state == TRACE_RESTING && !f->is_packed && (uint64_t)st->st_size < f->place->mark.offset)
         trace_settle_copies(
             f); /* it was truncated: its copies will find nothing that they could be compared with */
     trace_file_again(f);
@@ -128,14 +129,14 @@ static bool settle(struct em_trace *t, struct trace_file *f)
     }
     if (f->listed && f->state == TRACE_RESTING)
         trace_file_close(f);
-    if (!f->listed && f->state != TRACE_ACTIVE && !trace_lingers(f) &&
+    if (!f->listed && f->state != TRACE_ACTIVE && f->state != TRACE_UNPACKING && !trace_lingers(f) &&
         !(f->state == TRACE_FRESH && f->fd >= 0)) {
         if (f->state == TRACE_RESTING)
             trace_settle_copies(f);
         trace_file_remove(t, f);
         return true;
     }
-    if (f->state == TRACE_UNREADABLE)
+    if (f->state == TRACE_UNREADABLE || f->state == TRACE_WAITING)
         trace_file_again(f);
     return false;
 }
@@ -259,7 +260,7 @@ void trace_peek(struct em_trace *t)
     for (size_t i = 0; i < t->files_n; i++) {
         struct trace_file *f = t->file[i];
 
-        if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH)
+        if (f->state == TRACE_ACTIVE || f->state == TRACE_FRESH || f->state == TRACE_UNPACKING)
             continue;
         if ((f->fd >= 0 ? fstat(f->fd, &st) : stat(f->path, &st)) == 0 && is_inode(f, &st))
             compare(f, &st);
@@ -384,7 +385,8 @@ static bool is_copy(struct em_trace *t, struct trace_file *f)
         struct trace_file *other = t->file[i];
         enum relation r;
 
-        if (other == f || !trace_holds_place(other) || !trace_same_dir(f->real, other->real))
+        if (other == f || !trace_holds_place(other) || other->is_packed ||
+            !trace_same_dir(f->real, other->real))
             continue;
         if ((r = compare_files(f, other)) == OTHER)
             continue;
@@ -407,7 +409,7 @@ enum likeness { UNLIKE, LONGER, LIKE };
 static enum likeness compare_place(struct em_trace *t, const struct trace_file *f,
                                    const struct trace_place *p)
 {
-    if (p->owner || trace_is_note(p) || p->mark.offset <= TRACE_SAMPLED_MIN)
+    if ((p->owner && !p->owner->is_packed) || trace_is_note(p) || p->mark.offset <= TRACE_SAMPLED_MIN)
         return UNLIKE;
     if (p->head_size <= t->look->n && trace_head_hash(t->look, p->head_size) != p->head_hash)
         return UNLIKE;
@@ -451,12 +453,30 @@ static bool begin(struct em_trace *t, struct trace_file *f, struct trace_place *
     return from == 0 || trace_file_at_end(f, from);
 }
 
+/* What was read of it in its compressed form, which is still there; NULL: nothing. */
+static const struct trace_place *unpacked_place(const struct em_trace *t, const struct trace_file *f)
+{
+    const struct trace_place *best = NULL;
+
+    for (size_t i = 0; i < t->places_n; i++) {
+        const struct trace_place *p = t->place[i];
+
+        if (p->owner && p->owner->is_packed && (!best || p->mark.offset > best->mark.offset) &&
+            trace_place_fits(f->fd, f->size, t->look, p))
+            best = p;
+    }
+    return best;
+}
+
 static bool begin_new(struct em_trace *t, struct trace_file *f)
 {
     const struct stat st = { .st_dev = f->device, .st_ino = f->inode };
     struct trace_place *note = trace_note_of(t, &st);
+    const struct trace_place *unpacked;
     if (note)
         return begin(t, f, note, note->mark.offset <= f->size ? note->mark.offset : 0);
+    if ((unpacked = unpacked_place(t, f)))
+        return begin(t, f, trace_place_new(t), unpacked->mark.offset);
     if (f->copied >= TRACE_SAMPLED_MIN && f->copied <= f->size &&
         f->copied_head == head_hash_upto(t->look, f->copied))
         return begin(t, f, trace_place_new(t), f->copied); /* a copy that goes on by itself */
@@ -478,6 +498,11 @@ void trace_look(struct em_trace *t, struct trace_file *f)
     }
     if (!trace_head_read(f->fd, t->look)) {
         trace_file_error(f, TRACE_UNREADABLE, "%s: %s", EM_LOG_TEXT(slice_of(f->path)), strerror(errno));
+        return;
+    }
+    f->is_packed = false;
+    if (unpack_find(t->look->bytes, t->look->n)) {
+        trace_packed_look(f);
         return;
     }
     if (trace_note_of(t, &(struct stat) { .st_dev = f->device, .st_ino = f->inode })) {

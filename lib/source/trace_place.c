@@ -74,6 +74,7 @@ static bool load(void *arg, int64_t id, const struct em_position *at)
     p->seen_us = at->seen_us;
     p->ended = at->ended;
     p->rested = at->rested;
+    p->packed = at->packed;
     p->samples = at->samples;
     return true;
 }
@@ -103,6 +104,7 @@ bool trace_place_save(struct em_trace *t, struct trace_place *p)
                               .tail_size = p->tail_size,
                               .ended = p->ended,
                               .rested = p->rested,
+                              .packed = p->packed,
                               .samples = p->samples,
                               .mark = p->mark,
                               .seen_us = p->seen_us };

@@ -1356,11 +1356,197 @@ START_TEST(only_so_many_files_without_a_name_stay_open)
 }
 END_TEST
 
+/* --- compressed files ------------------------------------------------------------------------------------------------ */
+
+/* As logrotate does: the new file is made beside the old one, which goes when it is complete. */
+static void pack(const char *tool, const char *from, const char *to)
+{
+    char command[512];
+
+    snprintf(command, sizeof command, "%s -c '%s' > '%s'", tool, at(from), at(to));
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const char *const tools[][2] = { { "gzip", ".gz" }, { "xz -0", ".xz" }, { "zstd -q", ".zst" } };
+static const char *tool, *ending;
+
+static const char *packed(const char *name)
+{
+    static char room[4][64];
+    static unsigned next;
+    char *to = room[next++ % 4];
+
+    snprintf(to, sizeof room[0], "%s%s", name, ending);
+    return to;
+}
+
+static void compressed_when_rotated(void)
+{
+    pattern("logs/a.log*");
+    put("logs/a.log", 9);
+    step();
+    put("logs/a.log", 3);
+    move("logs/a.log", "logs/a.log.1");
+    put("logs/a.log", 1);
+    step();
+    pack(tool, "logs/a.log.1", packed("logs/a.log.1"));
+    step();
+    delete ("logs/a.log.1");
+    put("logs/a.log", 2);
+    step();
+    move(packed("logs/a.log.1"), packed("logs/a.log.2"));
+    move("logs/a.log", "logs/a.log.1");
+    pack(tool, "logs/a.log.1", packed("logs/a.log.1"));
+    put("logs/a.log", 2);
+    delete ("logs/a.log.1");
+}
+
+/* Nobody ever saw the text, or only the beginning of it. */
+static void compressed_unseen(void)
+{
+    pattern("logs/a.log*");
+    put("logs/a.log", 5);
+    step();
+    put("logs/a.log", 100);
+    pack(tool, "logs/a.log", packed("logs/a.log.1"));
+    cut("logs/a.log");
+    put("logs/a.log", 2);
+    put("other", 200);
+    pack(tool, "other", packed("logs/a.log.2"));
+    step();
+    copy(packed("logs/a.log.2"), packed("logs/a.log.3"));
+    pack("gzip -1", "other", "logs/a.log.4.gz");
+    copy("other", "logs/a.log.5");
+    step();
+    put("logs/a.log.5", 1);
+}
+
+static const struct {
+    const char *name;
+    void (*go)(void);
+    int steps;
+} packings[] = {
+    { "compressed when rotated", compressed_when_rotated, 4 },
+    { "compressed unseen", compressed_unseen, 3 },
+};
+
+START_TEST(every_compressed_message_once)
+{
+    int combinations = 1, n = (int)(sizeof packings / sizeof *packings);
+    int steps = packings[_i % n].steps, stride = getenv("EM_ALL") ? 1 : 23;
+
+    tool = tools[_i / n][0];
+    ending = tools[_i / n][1];
+    for (int i = 0; i < steps; i++)
+        combinations *= WAYS;
+    for (int c = 0; c < combinations; c += stride) {
+        char what[128];
+
+        fresh();
+        ways = c;
+        snprintf(what, sizeof what, "%s by %s, ways %d", packings[_i % n].name, tool, c);
+        packings[_i % n].go();
+        wait_s(20);
+        check(what);
+        down();
+        wait_s(20);
+        check(what);
+        teardown();
+    }
+}
+END_TEST
+
+/* Cut in its middle, then damaged there: what is before it counts once, and the row says what is wrong. */
+START_TEST(a_damaged_compressed_file_yields_what_it_holds)
+{
+    static char noise[100];
+    int fd;
+    struct stat st;
+    uint64_t some;
+
+    pattern("logs/*.gz");
+    put("other", 500);
+    pack("gzip", "other", "whole");
+    copy("whole", "logs/a.gz");
+    ck_assert_int_eq(stat(at("whole"), &st), 0);
+    ck_assert_int_eq(truncate(at("logs/a.gz"), st.st_size / 2), 0);
+    wait_s(20);
+    some = totals().messages;
+    ck_assert(some > 10 && some < written);
+    ck_assert_msg(strstr(row().error, "a.gz") && strstr(row().error, "end too early"), "%s", row().error);
+    ck_assert_uint_eq(row().state, EM_SOURCE_CAUGHT_UP);
+    down();
+    wait_s(20);
+    ck_assert_uint_eq(totals().messages, some);
+    ck_assert_msg(strstr(row().error, "end too early"), "%s", row().error);
+    copy("whole", "logs/a.gz");
+    wait_s(20);
+    check("whole at last");
+    ck_assert_str_eq(row().error, "");
+    put("another", 500);
+    pack("gzip", "another", "logs/b.gz");
+    fd = open(at("logs/b.gz"), O_WRONLY | O_CLOEXEC);
+    memset(noise, 0xff, sizeof noise);
+    ck_assert_int_eq(pwrite(fd, noise, sizeof noise, st.st_size / 2), sizeof noise);
+    close(fd);
+    wait_s(20);
+    ck_assert_msg(strstr(row().error, "are damaged"), "%s", row().error);
+    ck_assert(totals().messages > written - 500 && totals().messages < written);
+}
+END_TEST
+
+/* Zeros without end, and a text that is longer than is allowed. */
+START_TEST(bombs_end)
+{
+    pattern("logs/*.gz");
+    put("other", 50);
+    ck_assert_int_eq(truncate(at("other"), 100 * 1024 * 1024), 0);
+    pack("gzip", "other", "logs/a.gz");
+    wait_s(10);
+    for (int i = 0; i < 2000 && row().state != EM_SOURCE_CAUGHT_UP; i++)
+        play_turn();
+    ck_assert_msg(strstr(row().error, "far more than a log"), "%s", row().error);
+    ck_assert_uint_eq(totals().messages, 50);
+    down();
+    delete ("logs/a.gz");
+    delete ("other");
+    put("other", 100);
+    pack("gzip", "other", "logs/b.gz");
+    up();
+    trace->unpacked_max = 40000;
+    wait_s(20);
+    ck_assert_msg(strstr(row().error, "more than a log may have"), "%s", row().error);
+    ck_assert(totals().messages > 90 && totals().messages < 150 &&
+              totals().bytes < 50 * 1024 * 1024 * UINT64_C(2));
+}
+END_TEST
+
+/* from_start = no: compressed files are old, too. */
+START_TEST(old_compressed_files_stay_old)
+{
+    pattern("logs/*");
+    from_start = false;
+    put("other", 20);
+    pack("gzip", "other", "logs/a.1.gz");
+    written = written_bytes = 0;
+    wait_s(20);
+    check("old");
+    written = 100;
+    put("logs/a.2", 3);
+    pack("gzip", "logs/a.2", "logs/a.2.gz");
+    written = 3;
+    wait_s(20);
+    check("new");
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("files");
 
     tcase_add_loop_test(t, every_message_once, 0, (int)(sizeof scenarios / sizeof *scenarios));
+    tcase_add_loop_test(t, every_compressed_message_once, 0,
+                        (int)(sizeof packings / sizeof *packings * sizeof tools / sizeof *tools));
     t = em_case("cases");
     tcase_add_checked_fixture(t, fresh, teardown);
     tcase_add_test(t, the_row_tells_how_it_is);
@@ -1375,6 +1561,9 @@ int main(void)
     tcase_add_test(t, a_message_that_pauses_is_counted_whole);
     tcase_add_test(t, a_shorter_copy_outlives_its_original);
     tcase_add_test(t, doubts_are_counted);
+    tcase_add_test(t, a_damaged_compressed_file_yields_what_it_holds);
+    tcase_add_test(t, bombs_end);
+    tcase_add_test(t, old_compressed_files_stay_old);
     tcase_add_test(t, a_copy_that_went_on_unseen);
     tcase_add_test(t, shorter_copies_of_a_longer_file);
     tcase_add_test(t, endless_lines_and_nuls_take_no_memory);
