@@ -29,7 +29,7 @@ struct cli_command {
 };
 
 extern const struct cli_command cli_decode, cli_scan, cli_probe, cli_sweep, cli_path, cli_respond, cli_status,
-    cli_failures, cli_findings, cli_explain, cli_doctor, cli_config, cli_graph;
+    cli_failures, cli_findings, cli_explain, cli_doctor, cli_config, cli_graph, cli_report;
 
 /* Reads the options. CLI_GOOD: go on, *first is the first operand. Otherwise *done is true and the return value is the exit status:
  * help or version was printed, or a wrong usage was told. */

@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 
 #include "cli/daemon.h"
+#include "cli/graph.h"
 #include "cli/put.h"
 #include "cli/view.h"
 #include "expo/graph.h"
@@ -17,19 +18,20 @@
 enum { SERIES_MAX = 512, PATH_SIZE = 1024, TITLE_SIZE = 512 };
 
 struct conf {
-    const char *socket, *range, *edge, *check, *output;
+    struct cli_graph_of of;
+    const char *output;
 };
 
 static const struct em_opt options[] = {
-    { "range", 'r', EM_OPT_TEXT, "RANGE", "24h", 0, 0, offsetof(struct conf, range),
+    { "range", 'r', EM_OPT_TEXT, "RANGE", "24h", 0, 0, offsetof(struct conf, of.range),
       "How far back: 1h, 24h, 7d or 60d" },
-    { "edge", 'e', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, edge),
+    { "edge", 'e', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, of.edge),
       "Edge of verdicts, round-trips and retransmits" },
-    { "check", 'c', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, check),
+    { "check", 'c', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, of.check),
       "Of that edge only this check or range" },
     { "output", 'o', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, output),
       "Write it to FILE instead of standard output" },
-    { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, socket),
+    { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, of.socket),
       "Control socket of edgemediad" },
     { .name = NULL },
 };
@@ -137,8 +139,8 @@ static bool read_series(struct json_object *from, const struct kind *kind, uint3
     return any || kind->bands || kind == kinds;
 }
 
-static int draw(const struct conf *conf, const struct kind *kind, struct json_object *history,
-                struct buf *out)
+static int draw(const struct cli_graph_of *of, const struct kind *kind, struct json_object *history,
+                bool inside, struct buf *out)
 {
     struct em_graph_series *series = calloc(SERIES_MAX, sizeof *series);
     struct json_object *all = NULL;
@@ -159,21 +161,21 @@ static int draw(const struct conf *conf, const struct kind *kind, struct json_ob
         free(series);
         return cli_fail(series ? "edgemediad at %s answered something that is not a history"
                                : "no memory for the answer of %s",
-                        conf->socket);
+                        of->socket);
     }
     for (size_t i = 0; i < json_object_array_length(all) && g.series_n < SERIES_MAX; i++)
         if (read_series(json_object_array_get_idx(all, i), kind, g.slots, &series[g.series_n]))
             g.series_n++;
-    snprintf(title, sizeof title, "%s%s%s, %s", kind->of_edge ? conf->edge : "", kind->of_edge ? ": " : "",
-             kind->title, conf->range);
+    snprintf(title, sizeof title, "%s%s%s, %s", kind->of_edge ? of->edge : "", kind->of_edge ? ": " : "",
+             kind->title, of->range);
     snprintf(desc, sizeof desc, "%s over %s in steps of %u s, UTC, by Edge Media Monitor.", kind->title,
-             conf->range, g.step_s);
-    em_expo_graph(&g, false, out);
+             of->range, g.step_s);
+    em_expo_graph(&g, inside, out);
     free(series);
     return CLI_GOOD;
 }
 
-static int fetch(const struct conf *conf, const struct kind *kind, struct buf *out)
+static int fetch(const struct cli_graph_of *of, const struct kind *kind, bool inside, struct buf *out)
 {
     char path[PATH_SIZE];
     struct buf p = buf_over(path, sizeof path), body = buf_heap(CLI_OUTPUT_MAX);
@@ -182,20 +184,33 @@ static int fetch(const struct conf *conf, const struct kind *kind, struct buf *o
     int result;
 
     buf_print(&p, "/api/v1/history?series=%s", kind->series);
-    cli_daemon_parameter(&p, "range", conf->range);
-    cli_daemon_parameter(&p, "edge", kind->of_edge ? conf->edge : NULL);
-    cli_daemon_parameter(&p, "check", kind->of_edge ? conf->check : NULL);
+    cli_daemon_parameter(&p, "range", of->range);
+    cli_daemon_parameter(&p, "edge", kind->of_edge ? of->edge : NULL);
+    cli_daemon_parameter(&p, "check", kind->of_edge ? of->check : NULL);
     if (p.full)
         result = cli_usage(&program, "--edge or --check is too long");
-    else if (cli_daemon_get(conf->socket, buf_str(&p), &body, &why) < 0)
+    else if (cli_daemon_get(of->socket, buf_str(&p), &body, &why) < 0)
         result = cli_fail("%s", why.text);
     else if ((history = json_tokener_parse(buf_str(&body))))
-        result = draw(conf, kind, history, out);
+        result = draw(of, kind, history, inside, out);
     else
-        result = cli_fail("edgemediad at %s answered something that is not JSON", conf->socket);
+        result = cli_fail("edgemediad at %s answered something that is not JSON", of->socket);
     json_object_put(history);
     buf_fini(&body);
     return result;
+}
+
+static const struct kind *kind_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+int cli_graph_draw(const char *name, const struct cli_graph_of *of, struct buf *out)
+{
+    return fetch(of, kind_of(name), true, out);
 }
 
 static int deliver(const struct conf *conf, struct buf *out)
@@ -220,15 +235,13 @@ static int graph(int argc, char **argv)
     if (done)
         return result;
     name = first < argc ? argv[first] : kinds[0].name;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (strcmp(kinds[i].name, name) == 0)
-            kind = &kinds[i];
+    kind = kind_of(name);
     if (!kind || argc - first > 1)
         result = cli_usage(&program, "one graph is drawn: calls, codes, flags, media, relays, domains, "
                                      "verdicts, round-trips or retransmits");
-    else if (kind->of_edge && !conf.edge)
+    else if (kind->of_edge && !conf.of.edge)
         result = cli_usage(&program, "%s is of one edge: give --edge", name);
-    else if ((result = fetch(&conf, kind, &out)) == CLI_GOOD)
+    else if ((result = fetch(&conf.of, kind, false, &out)) == CLI_GOOD)
         result = deliver(&conf, &out);
     buf_fini(&out);
     return result;

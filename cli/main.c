@@ -15,7 +15,7 @@
 static const struct cli_command *const commands[] = { &cli_decode,   &cli_scan,    &cli_probe,  &cli_sweep,
                                                       &cli_path,     &cli_respond, &cli_status, &cli_failures,
                                                       &cli_findings, &cli_explain, &cli_doctor, &cli_config,
-                                                      &cli_graph };
+                                                      &cli_graph,    &cli_report };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void help(void)

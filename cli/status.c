@@ -77,7 +77,7 @@ static const struct view_column peer_columns[] = {
     { "Code 23", "code_23", VIEW_TEXT },          { "Both", "code_23_tcp_nat", VIEW_TEXT },
     { "Last", "last_time", VIEW_TEXT },           { "Own edge", "own", VIEW_TEXT },
 };
-static const struct view views[] = {
+const struct view cli_status_views[] = {
     { "edges", NULL, edge_columns, COUNT(edge_columns) },
     { "checks", NULL, check_columns, COUNT(check_columns) },
     { "sources", NULL, source_columns, COUNT(source_columns) },
@@ -85,6 +85,7 @@ static const struct view views[] = {
     { "ice_warning_bits", "calls", ice_columns, COUNT(ice_columns) },
     { "peers", "media_failures", peer_columns, COUNT(peer_columns) },
 };
+const size_t cli_status_views_n = COUNT(cli_status_views);
 
 /* Rows: counters. Columns: all time, and the windows. */
 static void print_counters(struct json_object *status, struct buf *to)
@@ -143,8 +144,8 @@ static int show(const struct conf *conf, struct buf *out, struct em_why *why)
         buf_bytes(out, body.p, body.n);
     } else {
         print_counters(status, out);
-        for (size_t i = 0; i < COUNT(views); i++)
-            view_print(&views[i], status, out);
+        for (size_t i = 0; i < COUNT(cli_status_views); i++)
+            view_print(&cli_status_views[i], status, out);
     }
 done:
     json_object_put(status);

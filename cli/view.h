@@ -26,6 +26,14 @@ struct view {
     size_t columns_n;
 };
 
+/* What `edgemedia status` shows: edges, checks, sources, codes, ICE warnings, peers. */
+extern const struct view cli_status_views[];
+extern const size_t cli_status_views_n;
+
+/* The same rows as an HTML table under a heading (expo/html.h). */
+void view_html(const struct view *v, const char *heading, const char *none, struct json_object *object,
+               struct buf *to);
+
 /* The rows of v->key in object as a table with an empty line before it; nothing when there are no rows. */
 void view_print(const struct view *v, struct json_object *object, struct buf *to);
 

@@ -4,7 +4,7 @@ _edgemedia() {
     local cur prev words cword split options files
     _init_completion -s || return
     if [[ $cword == 1 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor config graph --help --version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'decode scan probe sweep path respond status failures findings explain doctor config graph report --help --version' -- "$cur")
         return
     fi
     case ${words[1]} in
@@ -58,6 +58,10 @@ _edgemedia() {
         ;;
     graph)
         options='--range= --edge= --check= --output= --socket= --help --version'
+        files='--output|--socket'
+        ;;
+    report)
+        options='--failures= --history= --output= --range= --socket= --help --version'
         files='--output|--socket'
         ;;
     *) return ;;

@@ -11,116 +11,9 @@
 #include "evidence/count.h"
 #include "evidence/ice.h"
 #include "expo/graph.h"
-
-/* Any change of the style changes its hash in the policy: `printf %s "$style" | openssl dgst -sha256 -binary | base64`; a test compares them. */
-#define STYLE_SHA256 "/0K98AEaU+IrOkJl9SclfpgdKrdFN6izOW+YfnJx/kg="
-static const char style[] =
-    ":root{color-scheme:light "
-    "dark;--ink:#1c2430;--dim:#5b6675;--line:#d5dbe3;--page:#fff;--a:#b3261e;--b:#d98324;--c:#7b8794}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#9aa5b3;--line:#38414d;--page:#14181d;--a:#"
-    "ff6b5e;--b:#f0a54a;--c:#8793a1}}"
-    "body{font:15px/1.45 "
-    "system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:62rem;margin:2rem auto;padding:0 "
-    "1rem}"
-    "h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2.2rem 0 .5rem}p{margin:.4rem 0}"
-    "small,.dim,caption{color:var(--dim)}code,.id{font-family:ui-monospace,monospace;font-size:.85em;"
-    "overflow-wrap:anywhere}"
-    "table{border-collapse:collapse;width:100%}caption{text-align:left;padding:.2rem 0}"
-    "th,td{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid "
-    "var(--line)}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.bar{width:22%}td.bar "
-    "svg{width:100%;height:.8rem}"
-    "svg text{fill:var(--dim);font-size:11px}svg .grid{stroke:var(--line);stroke-width:1}"
-    ".a{fill:var(--a)}.b{fill:var(--b)}.c{fill:var(--c)}.key{display:inline-block;width:.8rem;height:.8rem;"
-    "margin:0 .3rem 0 .8rem}"
-    ".say{border-left:4px solid var(--a);padding:.3rem .8rem;margin:1rem 0}"
-    "@media print{:root{--ink:#000;--dim:#444;--line:#bbb;--page:#fff;--a:#b3261e;--b:#d98324;--c:#7b8794}"
-    "body{max-width:none;margin:0;font-size:11px}h2{break-after:avoid}tr,svg{break-inside:avoid}"
-    "svg *,.key *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
-
-/* --- small pieces ------------------------------------------------------------------------------------------------- */
-
-static void text(struct buf *to, const char *s)
-{
-    esc_html(to, slice_of(s));
-}
-
-static void cell(struct buf *to, const char *s)
-{
-    buf_text(to, "<td>");
-    text(to, s);
-    buf_text(to, "</td>");
-}
-
-static void number(struct buf *to, uint64_t n)
-{
-    buf_print(to, "<td class=\"n\">%" PRIu64 "</td>", n);
-}
-
-static void moment(struct buf *to, int64_t us)
-{
-    char when[EM_TIME_TEXT_MAX];
-
-    em_time_text(us, when);
-    cell(to, when);
-}
-
-/* A bar as long as n is of `most`. */
-static void bar(struct buf *to, uint64_t n, uint64_t most, char class)
-{
-    buf_print(
-        to,
-        "<td class=\"bar\"><svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
-        "<rect class=\"%c\" width=\"%.2f\" height=\"8\"/></svg></td>",
-        class, most ? (double)n * 100 / (double)most : 0.0);
-}
-
-/* heads: separated by '|'; those of numbers begin with '#'. */
-static void begin_table(struct buf *to, const char *heading, const char *caption, const char *heads)
-{
-    struct slice rest = slice_of(heads), one;
-    bool more = true;
-
-    buf_print(to, "<h2>%s</h2>\n<table><caption>%s</caption><thead><tr>", heading, caption);
-    while (more) {
-        if (!slice_until(&rest, '|', &one)) {
-            one = rest;
-            more = false;
-        }
-        buf_text(to, slice_skip(&one, SLICE("#")) ? "<th class=\"n\">" : "<th>");
-        esc_html(to, one);
-        buf_text(to, "</th>");
-    }
-    buf_text(to, "</tr></thead><tbody>\n");
-}
-
-static void end_table(struct buf *to, bool any, const char *none)
-{
-    buf_text(to, "</tbody></table>\n");
-    if (!any)
-        buf_print(to, "<p class=\"dim\">%s</p>\n", none);
-}
+#include "expo/html.h"
 
 /* --- what it is about --------------------------------------------------------------------------------------------- */
-
-static void head(const struct em_report_page *page, struct buf *to)
-{
-    char when[EM_TIME_TEXT_MAX];
-
-    em_time_text(page->made_us, when);
-    buf_print(
-        to,
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-%s'; "
-        "base-uri 'none'; form-action 'none'\">"
-        "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"referrer\" "
-        "content=\"no-referrer\">"
-        "<title>Call failures</title><style>%s</style></head>\n<body>\n<h1>Call failures</h1>\n"
-        "<p class=\"dim\">Edge Media Monitor ",
-        STYLE_SHA256, style);
-    text(to, page->version);
-    buf_print(to, ", %s. Times are those of the logs, taken as UTC.</p>\n", when);
-}
 
 static void window(const struct em_report_page *page, struct buf *to)
 {
@@ -145,7 +38,7 @@ static void files(const struct em_report_page *page, struct buf *to)
     buf_text(to, "<p>Read: ");
     for (size_t i = 0; i < shown; i++) {
         buf_text(to, i ? ", <code>" : "<code>");
-        text(to, page->files[i]);
+        em_html_text(to, page->files[i]);
         buf_text(to, "</code>");
     }
     if (shown < page->files_n)
@@ -197,14 +90,14 @@ static void totals(const struct em_totals *t, struct buf *to)
         { "Bytes read", t->bytes },
     };
 
-    begin_table(to, "Totals", "A call counts once, however often it was logged.", "What|#Number");
+    em_html_begin_table(to, "Totals", "A call counts once, however often it was logged.", "What|#Number");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         buf_text(to, "<tr>");
-        cell(to, rows[i].what);
-        number(to, rows[i].n);
+        em_html_cell(to, rows[i].what);
+        em_html_number(to, rows[i].n);
         buf_text(to, "</tr>\n");
     }
-    end_table(to, true, "");
+    em_html_end_table(to, true, "");
 }
 
 /* --- over time ---------------------------------------------------------------------------------------------------- */
@@ -317,33 +210,34 @@ static void by_code(const struct em_scan_result *r, struct buf *to)
 {
     uint64_t most = 0;
 
-    begin_table(to, "By code", "Calls with at least one report of the code.", "#Code|#Calls||Class|Meaning");
+    em_html_begin_table(to, "By code", "Calls with at least one report of the code.",
+                        "#Code|#Calls||Class|Meaning");
     for (size_t i = 0; i < r->codes_n; i++)
         most = r->codes[i].calls > most ? r->codes[i].calls : most;
     for (size_t i = 0; i < r->codes_n; i++) {
         enum em_code_class class = em_code_class(r->codes[i].code);
 
         buf_text(to, "<tr>");
-        number(to, r->codes[i].code);
-        number(to, r->codes[i].calls);
-        bar(to, r->codes[i].calls, most,
-            r->codes[i].code == 23           ? 'a'
-            : class == EM_CODE_MEDIA_FAILURE ? 'b'
-                                             : 'c');
-        cell(to, em_name_of(&em_code_class_names, class));
-        cell(to, em_code_meaning(r->codes[i].code));
+        em_html_number(to, r->codes[i].code);
+        em_html_number(to, r->codes[i].calls);
+        em_html_bar(to, r->codes[i].calls, most,
+                    r->codes[i].code == 23           ? 'a'
+                    : class == EM_CODE_MEDIA_FAILURE ? 'b'
+                                                     : 'c');
+        em_html_cell(to, em_name_of(&em_code_class_names, class));
+        em_html_cell(to, em_code_meaning(r->codes[i].code));
         buf_text(to, "</tr>\n");
     }
-    end_table(to, r->codes_n > 0, "No report.");
+    em_html_end_table(to, r->codes_n > 0, "No report.");
 }
 
 static void by_flag(const struct em_scan_result *r, struct buf *to)
 {
     uint64_t most = 0;
 
-    begin_table(to, "By ICE warning",
-                "Calls with the flag in any report; some flags occur in calls that work.",
-                "Flag|#Calls||May be benign|Meaning");
+    em_html_begin_table(to, "By ICE warning",
+                        "Calls with the flag in any report; some flags occur in calls that work.",
+                        "Flag|#Calls||May be benign|Meaning");
     for (unsigned bit = 0; bit < EM_ICE_BITS; bit++)
         most = r->ice[bit] > most ? r->ice[bit] : most;
     for (unsigned bit = 0; bit < EM_ICE_BITS; bit++) {
@@ -352,32 +246,32 @@ static void by_flag(const struct em_scan_result *r, struct buf *to)
         if (r->ice[bit] == 0)
             continue;
         buf_print(to, "<tr><td><code>0x%" PRIx32 "</code></td>", UINT32_C(1) << bit);
-        number(to, r->ice[bit]);
-        bar(to, r->ice[bit], most, w && w->bit == EM_ICE_TCP_NAT ? 'a' : w && w->benign ? 'c' : 'b');
-        cell(to, !w ? "not known" : w->benign ? "yes" : "no");
-        cell(to, w ? w->text : "not known");
+        em_html_number(to, r->ice[bit]);
+        em_html_bar(to, r->ice[bit], most, w && w->bit == EM_ICE_TCP_NAT ? 'a' : w && w->benign ? 'c' : 'b');
+        em_html_cell(to, !w ? "not known" : w->benign ? "yes" : "no");
+        em_html_cell(to, w ? w->text : "not known");
         buf_text(to, "</tr>\n");
     }
-    end_table(to, most > 0, "No ICE warning.");
+    em_html_end_table(to, most > 0, "No ICE warning.");
 }
 
 static void by_media(const struct em_scan_result *r, struct buf *to)
 {
     uint64_t most = 0;
 
-    begin_table(to, "By media", "Calls with a media failure that names the media.", "Media|#Calls|");
+    em_html_begin_table(to, "By media", "Calls with a media failure that names the media.", "Media|#Calls|");
     for (unsigned i = 0; i < EM_MEDIA_COUNT; i++)
         most = r->media[i] > most ? r->media[i] : most;
     for (unsigned i = 0; i < EM_MEDIA_COUNT; i++) {
         if (r->media[i] == 0)
             continue;
         buf_text(to, "<tr>");
-        cell(to, em_name_of(&em_media_names, i + 1));
-        number(to, r->media[i]);
-        bar(to, r->media[i], most, 'b');
+        em_html_cell(to, em_name_of(&em_media_names, i + 1));
+        em_html_number(to, r->media[i]);
+        em_html_bar(to, r->media[i], most, 'b');
         buf_text(to, "</tr>\n");
     }
-    end_table(to, most > 0, "No media failure names its media.");
+    em_html_end_table(to, most > 0, "No media failure names its media.");
 }
 
 static void one_peer(const struct em_tally_peer *p, uint64_t most, struct buf *to)
@@ -385,14 +279,14 @@ static void one_peer(const struct em_tally_peer *p, uint64_t most, struct buf *t
     if (p->failures == 0)
         return;
     buf_text(to, "<tr><td><code>");
-    text(to, p->address[0] ? p->address : "all others");
+    em_html_text(to, p->address[0] ? p->address : "all others");
     buf_text(to, "</code></td>");
-    number(to, p->failures);
-    number(to, p->code_23);
-    number(to, p->code_23_tcp_nat);
-    bar(to, p->failures, most, 'a');
-    moment(to, p->first_us);
-    moment(to, p->last_us);
+    em_html_number(to, p->failures);
+    em_html_number(to, p->code_23);
+    em_html_number(to, p->code_23_tcp_nat);
+    em_html_bar(to, p->failures, most, 'a');
+    em_html_moment(to, p->first_us);
+    em_html_moment(to, p->last_us);
     buf_text(to, "</tr>\n");
 }
 
@@ -401,15 +295,16 @@ static void by_peer(struct em_tally *tally, struct buf *to)
     struct em_tally_peer peers[EM_REPORT_PEERS_SHOWN], rest;
     size_t n = em_tally_peers(tally, peers, EM_REPORT_PEERS_SHOWN, &rest);
 
-    begin_table(to, "By far relay",
-                "Media failures, a call and a code each, by the relay of the far side that the first report "
-                "names: whose edge the path "
-                "leads to. Flags as in that report.",
-                "Address|#Failures|#Code 23|#with 0x100||First|Last");
+    em_html_begin_table(
+        to, "By far relay",
+        "Media failures, a call and a code each, by the relay of the far side that the first report "
+        "names: whose edge the path "
+        "leads to. Flags as in that report.",
+        "Address|#Failures|#Code 23|#with 0x100||First|Last");
     for (size_t i = 0; i < n; i++)
         one_peer(&peers[i], peers[0].failures, to);
     one_peer(&rest, n ? peers[0].failures : 0, to);
-    end_table(to, n > 0, "No media failure names a far relay.");
+    em_html_end_table(to, n > 0, "No media failure names a far relay.");
 }
 
 /* --- the latest --------------------------------------------------------------------------------------------------- */
@@ -417,16 +312,16 @@ static void by_peer(struct em_tally *tally, struct buf *to)
 static void one_failure(const struct em_failure_row *row, struct buf *to)
 {
     buf_text(to, "<tr>");
-    moment(to, row->time);
-    number(to, row->code);
-    cell(to, row->media ? em_name_of(&em_media_names, row->media) : "");
+    em_html_moment(to, row->time);
+    em_html_number(to, row->code);
+    em_html_cell(to, row->media ? em_name_of(&em_media_names, row->media) : "");
     if (row->ice_known == 1)
         buf_print(to, "<td><code>0x%" PRIx32 "</code></td>", row->ice_warnings);
     else
         buf_text(to, "<td></td>");
     for (size_t i = 0; i < 3; i++) {
         buf_text(to, "<td class=\"id\">");
-        text(to, i == 0 ? row->local_relay : i == 1 ? row->remote_relay : row->call_id);
+        em_html_text(to, i == 0 ? row->local_relay : i == 1 ? row->remote_relay : row->call_id);
         buf_text(to, "</td>");
     }
     buf_text(to, "</tr>\n");
@@ -440,16 +335,17 @@ static void latest(const struct em_tally *tally, struct buf *to)
 
     snprintf(caption, sizeof caption, "At most %d, newest first; edgemedia scan --failures lists all.",
              EM_TALLY_LATEST);
-    begin_table(to, "The latest media failures", caption,
-                "Time|#Code|Media|ICE|Near relay|Far relay|Call-ID");
+    em_html_begin_table(to, "The latest media failures", caption,
+                        "Time|#Code|Media|ICE|Near relay|Far relay|Call-ID");
     for (size_t i = 0; i < n; i++)
         one_failure(&rows[i], to);
-    end_table(to, n > 0, "None.");
+    em_html_end_table(to, n > 0, "None.");
 }
 
 void em_expo_report(const struct em_report_page *page, struct buf *to)
 {
-    head(page, to);
+    em_html_begin(to, "Call failures", page->version, page->made_us,
+                  "Times are those of the logs, taken as UTC.");
     files(page, to);
     window(page, to);
     meaning(&page->result->totals, to);
@@ -460,5 +356,5 @@ void em_expo_report(const struct em_report_page *page, struct buf *to)
     by_media(page->result, to);
     by_peer(page->tally, to);
     latest(page->tally, to);
-    buf_text(to, "</body></html>\n");
+    em_html_end(to);
 }

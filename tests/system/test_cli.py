@@ -32,7 +32,8 @@ import free_ports  # noqa: E402
 from edgemediad import sanitized  # noqa: E402
 
 CLI = f"{BUILD}/edgemedia"
-COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor", "config", "graph")
+COMMANDS = ("decode", "scan", "probe", "sweep", "path", "respond", "status", "failures", "findings", "explain", "doctor", "config", "graph",
+            "report")
 SHARING = ('ms-client-diagnostics: 23; reason="Call failed to establish";CallerMediaDebug="application-sharing:ICEWarn=0x8000100,'
            'LocalSite=10.0.0.1:5000,LocalMR=198.51.100.10:52910,RemoteSite=192.168.0.2:5001,RemoteMR=203.0.113.7:57234"')
 
@@ -508,10 +509,11 @@ FAILURES = {"schema_version": 1, "failures": [{"time": "2026-11-23T09:15:40Z", "
 
 
 class Daemon:
-    """Answers HTTP on a Unix socket with what it was given, and notes the paths."""
+    """Answers HTTP on a Unix socket with what it was given, or what was given for the beginning of a path, and notes the paths."""
 
-    def __init__(self, body, status="200 OK"):
-        text = body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n"
+    def __init__(self, body, status="200 OK", places=None):
+        bodies = {"": body, **(places or {})}
+        texts = {path: body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n" for path, body in bodies.items()}
         self.paths = paths = []
         self.directory = tempfile.TemporaryDirectory(prefix="edgemedia-cli-")
         self.path = f"{self.directory.name}/control"
@@ -521,6 +523,7 @@ class Daemon:
                 paths.append(self.rfile.readline().decode().split()[1])
                 while self.rfile.readline().strip():
                     pass
+                text = texts[max((path for path in texts if paths[-1].startswith(path)), key=len)]
                 self.wfile.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\nConnection: close\r\n\r\n".encode() + text)
 
         self.server = socketserver.ThreadingUnixStreamServer(self.path, Handler)
@@ -632,6 +635,42 @@ def test_graph_of_verdicts_is_bands_and_hostile_text_stays_text():
     svg, _ = drawn([{"series": "relays", "peer": HOSTILE, "values": [2**64 - 1, -5, "x", 1e300]}, {"series": "relays", "peer": "", "values": [0, 0, 0, 1]},
                     {"series": "relays", "peer": "short", "values": [1]}, {"series": "relays", "peer": "zero", "values": [0] * 4}, 7], "relays")
     assert "others: 1" in words_of(svg) and not any("short" in x or "zero" in x for x in words_of(svg)), words_of(svg)
+
+
+FINDING = {"id": 7, "kind": "partner-only", "severity": "warning", "edge": HOSTILE, "path": "", "since": "2026-11-23T10:00:00Z", "confidence": "high",
+           "text": HOSTILE, "advice": "call them", "refute": HOSTILE, "evidence": [{"time": "2026-11-23T10:00:00Z", "source": HOSTILE, "value": "7 calls"}]}
+PLACES = {"/api/v1/history": dict(HISTORY, series=[{"series": "code_23", "values": [0, 3, 0, 0]}, {"series": "relays", "peer": HOSTILE, "values": [1, 2, 3, 4]},
+                                                   {"series": "verdict", "check": HOSTILE, "values": ["ok", "ok", "blackholed", None]}]),
+          "/api/v1/findings": {"findings": [FINDING], "history": [dict(FINDING, ended="2026-11-23T11:00:00Z")]},
+          "/api/v1/failures": {"failures": [{"time": "2026-11-23T10:00:00Z", "code": 23, "ice_warnings": "0x8000100", "call_id": HOSTILE, "reason": HOSTILE}]}}
+
+
+class ReportPage(Page):
+    ELEMENTS = Page.ELEMENTS | set("div path desc".split())
+    EMPTY = Page.EMPTY | {"path"}
+    ATTRIBUTES = Page.ATTRIBUTES | set("xmlns fill stroke stroke-width stroke-linejoin d font-family font-size".split())
+
+
+def test_report_of_the_daemon_stands_alone_and_hostile_text_stays_text():
+    status = dict(STATUS, edges=[dict(STATUS["edges"][0], name=HOSTILE.replace("\x00", ""))] * 25)
+    with tempfile.TemporaryDirectory(prefix="em-report-") as where, Daemon(status, places=PLACES) as d:
+        cli("report", "-s", d.path, "-o", f"{where}/r.html", want=0)
+        assert os.listdir(where) == ["r.html"]
+        with open(f"{where}/r.html", encoding="utf-8", newline="") as f:
+            text = f.read()
+        page = ReportPage(text)
+        assert "\033" not in text and "\0" not in text and page.count["svg"] == 5 + 20, page.count
+        digest = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in page.policy and "default-src 'none'" in page.policy, (digest, page.policy)
+        for words in ("Finding 7: ", "call them", "7 calls", "0x8000100", "turn-udp", "The first 20 edges are drawn", "Findings that are over"):
+            assert words in page.text, words
+        cli("report", "-s", d.path, "-r", "7d", want=0)
+        assert any("range=7d" in path for path in d.paths), d.paths
+        assert "The latest failed calls" not in cli("report", "-s", d.path, "-f", "0", want=0)[1]
+        assert "cannot be written" in cli("report", "-s", d.path, "-o", f"{where}/none/r.html", want=2)[2]
+    with Daemon([]) as d:
+        assert "not a JSON object" in cli("report", "-s", d.path, want=2)[2]
+    assert "edgemediad" in cli("report", "-s", "/nowhere", want=2)[2]
 
 
 def test_graph_is_written_whole_and_refuses_what_is_wrong():
