@@ -15,7 +15,8 @@ static void over(struct ev_conn *c)
 {
     c->over = true;
     event_del(c->readable);
-    event_del(c->writable);
+    if (c->writable)
+        event_del(c->writable);
 }
 
 void em_tcp_fail(struct ev_conn *c, struct em_net_error e)
@@ -148,34 +149,54 @@ void em_tcp_pause_event(struct em_conn *conn, bool paused)
         event_add(c->readable, NULL);
 }
 
-/* An accepted connection gets its events. */
+/* An accepted connection gets its events; that of writing when something has to wait, since there may be thousands that never do. */
 void em_tcp_take(struct ev_conn *c)
 {
     c->connected = true;
-    if (!em_conn_watch(c, on_event) || event_add(c->readable, NULL) != 0) {
+    c->readable = event_new(c->net->base, c->fd, EV_READ | EV_PERSIST, on_event, c);
+    if (!c->readable || event_add(c->readable, NULL) != 0) {
         c->over = true;
         em_conn_post(c, em_errno_error(ENOMEM, EM_PHASE_OPEN));
     }
 }
 
-void em_tcp_send(struct ev_conn *c, const void *p, size_t n)
+/* What the kernel takes at once needs no queue: sets what is left. */
+static int send_now(struct ev_conn *c, const uint8_t **p, size_t *n)
 {
-    int error = 0;
+    ssize_t sent;
 
+    if (!c->connected || (c->queue && evbuffer_get_length(c->queue) > 0))
+        return 0;
+    sent = send(c->fd, *p, *n, MSG_NOSIGNAL);
+    if (sent < 0)
+        return errno == EAGAIN ? 0 : errno;
+    *p += sent;
+    *n -= (size_t)sent;
+    return 0;
+}
+
+static bool send_later(struct ev_conn *c, const uint8_t *p, size_t n)
+{
     if (!c->queue)
         c->queue = evbuffer_new();
-    if (!c->queue || evbuffer_get_length(c->queue) + n > EM_CONN_QUEUE_MAX ||
-        evbuffer_add(c->queue, p, n) != 0) {
+    if (!c->writable)
+        c->writable = event_new(c->net->base, c->fd, EV_WRITE | EV_PERSIST, on_event, c);
+    return c->queue && c->writable && evbuffer_add(c->queue, p, n) == 0 && event_add(c->writable, NULL) == 0;
+}
+
+void em_tcp_send(struct ev_conn *c, const void *bytes, size_t n)
+{
+    const uint8_t *p = bytes;
+    size_t waiting = c->queue ? evbuffer_get_length(c->queue) : 0;
+    int error = waiting + n > EM_CONN_QUEUE_MAX ? ENOBUFS : 0;
+
+    if (!error && (error = send_now(c, &p, &n)) != 0 && soft(c, error))
+        error = 0;
+    if (!error && n > 0 && !send_later(c, p, n))
+        error = ENOBUFS;
+    if (error) {
         over(c);
-        em_conn_post(c, em_errno_error(ENOBUFS, EM_PHASE_OPEN));
-        return;
-    }
-    event_add(c->writable, NULL);
-    if (c->connected)
-        error = flush(c);
-    if (error && !soft(c, error)) {
-        over(c);
-        em_conn_post(c, em_errno_error(error, EM_PHASE_CONNECTED));
+        em_conn_post(c, em_errno_error(error, error == ENOBUFS ? EM_PHASE_OPEN : EM_PHASE_CONNECTED));
     }
 }
 
