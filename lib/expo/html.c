@@ -75,7 +75,8 @@ void em_html_begin_table(struct buf *to, const char *heading, const char *captio
     struct slice rest = slice_of(heads), one;
     bool more = true;
 
-    buf_print(to, "<h2>%s</h2>\n<table><caption>%s</caption><thead><tr>", heading, caption);
+    buf_print(to, "<h2>%s</h2>\n<table>%s%s%s<thead><tr>", heading, *caption ? "<caption>" : "", caption,
+              *caption ? "</caption>" : "");
     while (more) {
         if (!slice_until(&rest, '|', &one)) {
             one = rest;
@@ -107,7 +108,7 @@ void em_html_begin(struct buf *to, const char *title, const char *version, int64
         "base-uri 'none'; form-action 'none'\">"
         "<meta name=\"viewport\" content=\"width=device-width\"><meta name=\"referrer\" "
         "content=\"no-referrer\">"
-        "<title>%s</title><style>%s</style></head>\n<body>\n<h1>%s</h1>\n"
+        "<title>%s</title><style>%s</style></head>\n<body><main>\n<h1>%s</h1>\n"
         "<p class=\"dim\">Edge Media Monitor ",
         STYLE_SHA256, title, style, title);
     em_html_text(to, version);
@@ -116,5 +117,5 @@ void em_html_begin(struct buf *to, const char *title, const char *version, int64
 
 void em_html_end(struct buf *to)
 {
-    buf_text(to, "</body></html>\n");
+    buf_text(to, "</main></body></html>\n");
 }

@@ -235,7 +235,7 @@ def test_scan_takes_directories_and_patterns():
 
 class Page(html.parser.HTMLParser):
     """Elements must close in order; every element and attribute must be one that the report has reason to use."""
-    ELEMENTS = set("html head meta title style body h1 h2 p b code table caption thead tbody tr th td svg g line rect text".split())
+    ELEMENTS = set("html head meta title style body main h1 h2 p b code table caption thead tbody tr th td svg g line rect text".split())
     EMPTY = {"meta", "line", "rect"}
     ATTRIBUTES = set("charset lang http-equiv content name class role aria-label aria-hidden viewbox preserveaspectratio x y x1 x2 y1 y2 width height "
                      "text-anchor".split())

@@ -38,7 +38,9 @@ def why_not():
 def drive(daemon):
     shots = f"{BUILD}/screenshots"
     os.makedirs(shots, exist_ok=True)
-    what = json.dumps({"modules": os.path.abspath(MODULES), "chromium": CHROMIUM, "port": daemon.port, "shots": shots})
+    report = os.path.abspath(f"{shots}/report.html")
+    subprocess.run([f"{BUILD}/edgemedia", "report", "--socket", daemon.control, "--range", "1h", "--output", report], check=True, timeout=60)
+    what = json.dumps({"report": report, "modules": os.path.abspath(MODULES), "chromium": CHROMIUM, "port": daemon.port, "shots": shots})
     env = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
     done = subprocess.run(["node", f"{SRC}/tests/web/drive.js", what], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -116,6 +118,9 @@ def test_page_in_a_browser():
             for name, seen in found["looks"].items():
                 assert seen["violations"] == [], (name, seen["violations"])
                 assert seen["width"] <= seen["wanted"], f"{name}: {seen['width']} px wide"
+            for seen in found["reports"]:
+                assert seen["violations"] == [] and seen["pages"] > 0, seen["violations"]
+                assert "Nothing of <b>bergen</b> answers" in seen["text"], seen["text"][:2000]
             used = found["used"]
             assert used["pwned"] is None and used["alien"] == 0 and used["scripts"] == ["/app.js", "/uplot.js", "/graphs.js"], used
             assert used["first_tab"] == "skip" and used["closed_by_key"], used

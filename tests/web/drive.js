@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Drives a headless Chromium over the page and prints what it found as one JSON object: drive.js '{"modules","chromium","port","shots"}'.
+// Drives a headless Chromium over the page and prints what it found as one JSON object: drive.js '{"modules","chromium","port","shots","report"}',
+// where report is a file of edgemedia report.
 // It judges nothing; tests/system/test_page.py does.
 "use strict";
 const fs = require("fs");
-const { modules, chromium: program, port, shots } = JSON.parse(process.argv[2]);
+const { modules, chromium: program, port, shots, report } = JSON.parse(process.argv[2]);
 const { chromium } = require(`${modules}/playwright-core`);
 const axe = fs.readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
 const VIEWS = [["light", 1280, 900, "light"], ["dark", 1280, 900, "dark"], ["phone", 390, 844, "light"], ["phone-dark", 390, 844, "dark"]];
@@ -101,8 +102,21 @@ async function use(page) {
   return found;
 }
 
+async function lookAtReport(browser, colorScheme, console_) {
+  const context = await browser.newContext({ viewport: { width: 1000, height: 1200 }, colorScheme });
+  const page = await context.newPage();
+  page.on("console", (m) => ["error", "warning"].includes(m.type()) && console_.push(`report: ${m.text()}`));
+  page.on("dialog", (d) => { console_.push(`report: dialog ${d.message()}`); d.dismiss(); });
+  page.on("request", (r) => r.url().startsWith("file:") || console_.push(`report: asked ${r.url()}`));
+  await page.goto(`file://${report}`);
+  const seen = { violations: await violations(page), text: await page.textContent("body"), pages: (await page.pdf({ format: "A4" })).length };
+  await page.screenshot({ path: `${shots}/report-${colorScheme}.png`, fullPage: true });
+  await context.close();
+  return seen;
+}
+
 (async () => {
-  const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] }), messages = [], looks = {};
+  const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] }), messages = [], looks = {}, reports = [];
   let used = null;
   try {
     for (const view of VIEWS) {
@@ -111,8 +125,9 @@ async function use(page) {
       if (!used) used = await use(page);
       await page.context().close();
     }
+    for (const scheme of ["light", "dark"]) reports.push(await lookAtReport(browser, scheme, messages));
   } finally {
     await browser.close();
   }
-  process.stdout.write(JSON.stringify({ messages, looks, used }));
+  process.stdout.write(JSON.stringify({ messages, looks, used, reports }));
 })();
