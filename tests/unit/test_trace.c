@@ -1335,6 +1335,36 @@ START_TEST(a_deleted_file_is_followed_for_a_while)
 }
 END_TEST
 
+/* Nothing leads to it any more, so that is said; and only then. */
+START_TEST(a_deleted_file_is_gone_after_a_restart)
+{
+    char text[2048];
+    size_t n;
+    int fd;
+
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    put("logs/b.log", 3);
+    run(3 * EM_US_PER_S);
+    fd = open(at("logs/a.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    delete ("logs/a.log");
+    wait_s(20);
+    n = message(text, sizeof text);
+    ck_assert_int_eq(write(fd, text, n), (ssize_t)n);
+    written_bytes += n;
+    check("deleted");
+    ck_assert_uint_eq(doubts().missed, 0);
+    down();
+    ck_assert_int_eq(write(fd, text, n), (ssize_t)n);
+    close(fd);
+    for (int again = 0; again < 2; again++) {
+        check("what was read before");
+        ck_assert_uint_eq(doubts().missed, 1);
+        down();
+    }
+}
+END_TEST
+
 START_TEST(only_so_many_files_without_a_name_stay_open)
 {
     pattern("logs/*.log");
@@ -1572,6 +1602,7 @@ int main(void)
     tcase_add_test(t, quiet_files_are_closed_and_opened_again);
     tcase_add_test(t, a_renamed_file_is_followed_for_long);
     tcase_add_test(t, a_deleted_file_is_followed_for_a_while);
+    tcase_add_test(t, a_deleted_file_is_gone_after_a_restart);
     tcase_add_test(t, only_so_many_files_without_a_name_stay_open);
     return em_run();
 }
