@@ -8,7 +8,7 @@
 #include "base/esc.h"
 
 /* Any change of the style changes its hash in the policy: `printf %s "$style" | openssl dgst -sha256 -binary | base64`; a test compares them. */
-#define STYLE_SHA256 "ws84zI5y7CoY+kiTeYPOZLNRjhBJc+cBqVr1PO79rMw="
+#define STYLE_SHA256 "1wMkmsb6iwGC2/Zer02VSTbAz7bFjcvEjQniz6+NR2A="
 static const char style[] =
     ":root{color-scheme:light "
     "dark;--ink:#1c2430;--dim:#5b6675;--line:#d5dbe3;--page:#fff;--a:#b3261e;--b:#d98324;--c:#7b8794}"
@@ -29,7 +29,8 @@ static const char style[] =
     ".a{fill:var(--a)}.b{fill:var(--b)}.c{fill:var(--c)}.key{display:inline-block;width:.8rem;height:.8rem;"
     "margin:0 .3rem 0 .8rem}"
     ".say{border-left:4px solid var(--a);padding:.3rem .8rem;margin:1rem 0}"
-    ".graph{margin:.8rem 0}.graph svg{width:100%;height:auto}.graph svg text{fill:#3b4452;font-size:12px}"
+    "td:nth-last-child(-n+3){overflow-wrap:anywhere}.graph{margin:.8rem 0}.graph "
+    "svg{width:100%;height:auto}.graph svg text{fill:#3b4452;font-size:12px}"
     "@media print{:root{--ink:#000;--dim:#444;--line:#bbb;--page:#fff;--a:#b3261e;--b:#d98324;--c:#7b8794}"
     "body{max-width:none;margin:0;font-size:11px}h2{break-after:avoid}tr,svg{break-inside:avoid}"
     "svg *,.key *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";

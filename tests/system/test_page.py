@@ -119,7 +119,7 @@ def test_page_in_a_browser():
                 assert seen["violations"] == [], (name, seen["violations"])
                 assert seen["width"] <= seen["wanted"], f"{name}: {seen['width']} px wide"
             for seen in found["reports"]:
-                assert seen["violations"] == [] and seen["pages"] > 0, seen["violations"]
+                assert seen["violations"] == [] and seen["pages"] > 0 and seen["width"] <= 1000, (seen["violations"], seen["width"])
                 assert "Nothing of <b>bergen</b> answers" in seen["text"], seen["text"][:2000]
             used = found["used"]
             assert used["pwned"] is None and used["alien"] == 0 and used["scripts"] == ["/app.js", "/uplot.js", "/graphs.js"], used

@@ -109,7 +109,7 @@ async function lookAtReport(browser, colorScheme, console_) {
   page.on("dialog", (d) => { console_.push(`report: dialog ${d.message()}`); d.dismiss(); });
   page.on("request", (r) => r.url().startsWith("file:") || console_.push(`report: asked ${r.url()}`));
   await page.goto(`file://${report}`);
-  const seen = { violations: await violations(page), text: await page.textContent("body"), pages: (await page.pdf({ format: "A4" })).length };
+  const seen = { violations: await violations(page), text: await page.textContent("body"), width: await page.evaluate(() => document.documentElement.scrollWidth), pages: (await page.pdf({ format: "A4" })).length };
   await page.screenshot({ path: `${shots}/report-${colorScheme}.png`, fullPage: true });
   await context.close();
   return seen;
