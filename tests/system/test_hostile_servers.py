@@ -87,6 +87,15 @@ def test_each_ends_in_time_with_its_verdict():
         assert all(ord(c) >= 32 for row in rows.values() for c in row["reason"]), rows
 
 
+def undisturbed(uris, *who):
+    """On a machine that has too much to do, TCP retransmits even over loopback, and the probe rightly says so: then it is asked again."""
+    for _ in range(5):
+        rows, _ = probe(uris, *who)
+        if not any("TCP had to retransmit" in row["reason"] for row in rows.values()):
+            break
+    return rows
+
+
 def test_credentials():
     """Those that a real server knows, and others. The user's name was given to it in composed form (NFC); it is typed in any form."""
     if not TURNSERVER:
@@ -104,7 +113,7 @@ def test_credentials():
                 ("bob", b"nor\xffth\n", "error", "the password cannot be used: it is not UTF-8"),
                 ("b\u00adob", b"north\n", "error", "the user name cannot be used: the character U+00AD"),
                 ("bob" * 80, b"north\n", "auth-failed", "refused"), ("bob", b"n" * 500 + b"\n", "auth-failed", "refused")):
-            rows, _ = probe([server.uri(kind, transport) for kind in ("turn", "relay") for transport in ("udp", "tcp")], user, typed)
+            rows = undisturbed([server.uri(kind, transport) for kind in ("turn", "relay") for transport in ("udp", "tcp")], user, typed)
             for row in rows.values():
                 assert row["verdict"] == verdict and (words in row["reason"] or words == "released"), (user, typed, row)
     return None
