@@ -57,7 +57,9 @@ static void set_word(struct reading *r, unsigned line, const struct em_conf_row 
 
     if (row->kind == EM_CONF_SOURCE) {
         if (!(*(uint32_t *)to = em_name_value(&em_source_type_names, value)))
-            conf_complain(r, line, "type: \"%s\" is not a type of source; write trace", value);
+            conf_complain(r, line,
+                          "type: \"%s\" is not a type of source; write trace, hep, http, sdn, qoe or sql",
+                          value);
         else if (!em_source_kind((enum em_source_type) * (uint32_t *)to))
             conf_complain(r, line, "sources of type %s are not supported by this version", value);
     } else if (truth == 0 || truth == 1) {

@@ -249,7 +249,7 @@ static const struct {
     { "source \"s\" { type = trace\npath = \"/x\" from_start = maybe }",
       "c.conf:2: from_start: \"maybe\" is neither yes nor no\n" },
     { "source \"s\" { type = tracee path = \"/x\" }",
-      "c.conf:1: type: \"tracee\" is not a type of source; write trace\n" },
+      "c.conf:1: type: \"tracee\" is not a type of source; write trace, hep, http, sdn, qoe or sql\n" },
     { "source \"s\" { type = hep }", "c.conf:1: listen is missing\n" },
     { "source \"s\" { type = hep\n listen = \"localhost:9060\" }",
       "c.conf:2: listen: \"localhost:9060\" is not an address and port such as 127.0.0.1:9060 or "
