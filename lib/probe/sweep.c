@@ -350,12 +350,15 @@ static void widen(struct em_sweep *s, int64_t now_us)
     s->heard_us = s->widened_us = now_us;
 }
 
-/* When widen() is worth a look: at the end of the stall; and each STALL_US, since answers that come soon end sooner. */
+/* When widen() is worth a look: each STALL_US, so that a far end that is only slow is not overrun; while nothing was ever heard, at the end of the
+ * stall. */
 static int64_t look_us(const struct em_sweep *s, int64_t now_us)
 {
     int64_t stalled_us = s->heard_us + stall_of(s);
 
-    return stalled_us < now_us ? now_us : stalled_us < now_us + STALL_US ? stalled_us : now_us + STALL_US;
+    if (s->srtt_us != 0)
+        return now_us + STALL_US;
+    return stalled_us < now_us ? now_us : stalled_us;
 }
 
 static void arm(struct em_sweep *s, int64_t now_us)
