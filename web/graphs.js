@@ -4,7 +4,7 @@
 
 (() => {
   const RANGES = { "1h": "1 hour", "24h": "24 hours", "7d": "7 days", "60d": "60 days" };
-  const AGAIN_MS = 30000;
+  const AGAIN_MS = 30000, AFTER_FAILURE_MS = 3000;
   const LIGHT = ["#c92a2f", "#1769c2", "#12693c", "#8a4bb0", "#b35900", "#007a87", "#8f5f00", "#5b6470"];
   const DARK = ["#ff7b7f", "#6db1ff", "#6fd79a", "#cd9af0", "#f5a556", "#57cfdc", "#e2c05c", "#aab4c0"];
   const PHASES = { resolve_us: "resolve", connect_us: "connect", tls_us: "TLS", stun_us: "STUN", allocate_us: "allocate", relay_us: "relay", rtt_us: "round trip" };
@@ -119,7 +119,7 @@
       askedAt = Date.now();
     } catch (error) {
       byId("graphs-note").textContent = error.message;
-      askedAt = Date.now();
+      askedAt = Date.now() - AGAIN_MS + AFTER_FAILURE_MS;
     } finally {
       asking = false;
     }

@@ -42,7 +42,7 @@ def drive(daemon):
     subprocess.run([f"{BUILD}/edgemedia", "report", "--socket", daemon.control, "--range", "1h", "--output", report], check=True, timeout=60)
     what = json.dumps({"report": report, "modules": os.path.abspath(MODULES), "chromium": CHROMIUM, "port": daemon.port, "shots": shots})
     env = {name: value for name, value in os.environ.items() if not name.endswith("SAN_OPTIONS")}
-    done = subprocess.run(["node", f"{SRC}/tests/web/drive.js", what], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, env=env)
+    done = subprocess.run(["node", f"{SRC}/tests/web/drive.js", what], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
 

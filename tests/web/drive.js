@@ -10,7 +10,8 @@ const axe = fs.readFileSync(`${modules}/axe-core/axe.min.js`, "utf8");
 const VIEWS = [["light", 1280, 900, "light"], ["dark", 1280, 900, "dark"], ["phone", 390, 844, "light"], ["phone-dark", 390, 844, "dark"]];
 
 const texts = (page, selector) => page.$$eval(selector, (all) => all.map((e) => e.textContent));
-const ready = (page) => page.waitForSelector('#calls-rows[aria-busy="false"] tr', { timeout: 15000 });
+const PATIENCE_MS = 60000; // a sanitized daemon on a machine that runs other tests, too
+const ready = (page) => page.waitForSelector('#calls-rows[aria-busy="false"] tr', { timeout: PATIENCE_MS });
 
 async function violations(page) {
   await page.evaluate(axe); // not through the page's own policy, which forbids it
@@ -29,7 +30,9 @@ async function look(browser, [name, width, height, colorScheme], console_) {
   await ready(page);
   await page.screenshot({ path: `${shots}/page-${name}.png` });
   await page.locator("#graphs").scrollIntoViewIfNeeded();
-  await page.waitForSelector("#graphs-list .band canvas", { timeout: 15000 });
+  await page.waitForSelector("#graphs-list .band canvas", { timeout: PATIENCE_MS }).catch(async (e) => {
+    throw new Error(`${e.message}\nThe graphs say: ${await page.textContent("#graphs")}\n${console_.join("\n")}`);
+  });
   for (const list of ["#findings-list", "#edges-list"]) await page.locator(`${list} summary`).first().click(); // a locator looks again when the list is rebuilt
   await page.fill("#ice-value", "0x8000100");
   const seen = { violations: await violations(page), width: await page.evaluate(() => document.documentElement.scrollWidth), wanted: width };
@@ -56,7 +59,7 @@ async function use(page) {
     csv: await downloaded(page, "#calls-csv"), json: JSON.parse(await downloaded(page, "#calls-json")),
   };
   const count = async () => {
-    await page.waitForSelector('#calls-rows[aria-busy="false"]', { state: "attached", timeout: 15000 });
+    await page.waitForSelector('#calls-rows[aria-busy="false"]', { state: "attached", timeout: PATIENCE_MS });
     return page.$$eval("#calls-rows tr", (all) => all.length);
   };
   await page.selectOption("#call-code", "22");
