@@ -16,7 +16,8 @@
  * and who sent it back is who does so on the other leg.
  *
  * Hops answer few ICMP messages in a second, so a leg is walked in waves: each wave sends one packet to each hop of a batch. What vanishes
- * only now and then is sent as often as it takes to meet that with 99.8 %, WAVES_MAX times at most.
+ * only now and then is sent as often as it takes to meet that with 99.8 %, WAVES_MAX times at most. The filter is before the first hop at
+ * which that was met: behind it a packet may get through by luck each time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,8 @@ enum {
 };
 #define MEET 0.002 /* what vanishes now and then is missed this often */
 #define ALWAYS 0.9 /* a share above this is no now and then */
+#define LOW_DOUBT                                                                                            \
+    0.16 /* the share that the rounds found is above the one that is reckoned with, but for this (a standard deviation) */
 
 enum mode { OFF, BY_SYN, BY_DATA, BY_DATAGRAM };
 
@@ -245,7 +248,7 @@ static unsigned last_seen(const struct leg *leg)
 {
     unsigned last = 0;
 
-    for (unsigned ttl = 1; ttl <= EM_PATH_HOPS_MAX && !now_and_then(leg, ttl); ttl++)
+    for (unsigned ttl = 1; ttl <= EM_PATH_HOPS_MAX && !now_and_then(leg, ttl) && !leg->spot[ttl].reset; ttl++)
         if (seen(leg, ttl))
             last = ttl;
     return last;
@@ -454,11 +457,18 @@ static enum em_path_payload worst_payload(const struct em_path *p)
     return (enum em_path_payload)which;
 }
 
-static unsigned waves_for(double share)
+/* The rounds may have met by luck more than there is: the share is taken for less, so that the walk still meets it. */
+static unsigned waves_for(const struct em_path_result *r)
 {
-    uint32_t n = share > 0 && share < ALWAYS ? em_stat_tries(share, MEET) : WAVES;
+    double share = r->judgement.share, low;
+    uint32_t hits, tries, n;
 
-    return n > WAVES_MAX ? WAVES_MAX : n < WAVES + 1 && share < ALWAYS ? WAVES + 1 : n;
+    if (r->judgement.verdict == EM_VERDICT_INTERCEPTED || share <= 0 || share >= ALWAYS)
+        return WAVES;
+    em_path_hits(&r->table, r->judgement.group, &hits, &tries);
+    low = em_stat_lower(hits, tries, LOW_DOUBT);
+    n = em_stat_tries(low < share ? low : share, MEET);
+    return n > WAVES_MAX ? WAVES_MAX : n <= WAVES ? WAVES + 1 : n;
 }
 
 static void plan_legs(struct path_walk *w)
@@ -472,7 +482,7 @@ static void plan_legs(struct path_walk *w)
     tested->mode = !tcp ? BY_DATAGRAM : whole ? BY_SYN : BY_DATA;
     tested->port = port;
     tested->payload = whole ? EM_PATH_STUN : worst_payload(p);
-    tested->waves = j->verdict == EM_VERDICT_INTERCEPTED ? WAVES : waves_for(j->share);
+    tested->waves = waves_for(&p->result);
     good->mode = whole && !other ? OFF : tcp ? BY_SYN : BY_DATAGRAM;
     good->port = whole ? other : port;
     good->payload = EM_PATH_STUN;

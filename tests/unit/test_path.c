@@ -22,6 +22,7 @@ enum fault {
     ALL_DROPPED,
     LARGE_DROPPED,
     ALL_RESET,
+    SOME_RESET, /* every other connection with STUN; and on the walk only packets that would end one hop behind the filter */
     ALERTS,      /* a proxy on the filter takes the connections */
     EVERY_OTHER, /* connection with STUN */
     ONE,         /* a single one */
@@ -138,18 +139,25 @@ static void answer(struct em_conn *c, const uint8_t *p, size_t n)
     em_play_data(c, skip ? bytes : bytes + 2, skip + b.n, NULL);
 }
 
+static bool is_reset(struct world *w, uint8_t ttl, const uint8_t *p, size_t n)
+{
+    if (w->fault == SOME_RESET && stun_at(p, n) != SIZE_MAX)
+        return ttl ? ttl == FILTER + 1 : w->stun++ % 2 == 0;
+    return w->fault == ALL_RESET && (ttl == 0 || ttl > FILTER);
+}
+
 static void tcp_sent_at(struct world *w, struct em_conn *c, const uint8_t *p, size_t n)
 {
     static const uint8_t alert[] = { 0x15, 3, 1, 0, 2, 2, 80 };
     uint8_t ttl = em_play_ttl(c);
-    bool gone = eaten(w, p, n);
+    bool gone = eaten(w, p, n), reset = is_reset(w, ttl, p, n);
 
-    if (ttl && (ttl <= FILTER || (ttl < FAR && !gone && w->fault != ALL_RESET))) {
+    if (ttl && (ttl <= FILTER || (ttl < FAR && !gone && !reset))) {
         em_play_info(c, &(struct em_tcp_info) {
                             .valid = true, .total_retrans = 1, .unacked = 1, .soft_error = EHOSTUNREACH });
     } else if (gone) {
         em_play_info(c, &(struct em_tcp_info) { .valid = true, .total_retrans = 4, .unacked = 1 });
-    } else if (w->fault == ALL_RESET) {
+    } else if (reset) {
         em_play_info(c, &(struct em_tcp_info) { .valid = true });
         em_play_error(c, &(struct em_net_error) { .kind = EM_NET_RESET, .error = ECONNRESET });
     } else if (w->fault == ALERTS) {
@@ -298,6 +306,8 @@ START_TEST(faults_and_hops)
           "1,400 bytes" },
         { "reset", ALL_RESET, EM_TRANSPORT_TCP, 0, EM_PATH_CONTENT, EM_VERDICT_RESET, 2,
           "reset after hop 2" },
+        { "reset now and then, and behind the next hop never by luck", SOME_RESET, EM_TRANSPORT_TCP, 0,
+          EM_PATH_CONTENT, EM_VERDICT_RESET, 2, "reset after hop 2" },
         { "alerts", ALERTS, EM_TRANSPORT_TCP, OTHER, EM_PATH_CONTENT, EM_VERDICT_INTERCEPTED, 1,
           "taken over at hop 2 (198.51.100.2)" },
         { "alerts, nothing to compare with", ALERTS, EM_TRANSPORT_TCP, 0, EM_PATH_CONTENT,
