@@ -119,7 +119,6 @@ static const struct em_conf_row edge_rows[] = {
 };
 
 #define POLLED (EM_CONF_OF(EM_SOURCE_HTTP) | EM_CONF_OF(EM_SOURCE_SQL))
-#define POSTED (EM_CONF_OF(EM_SOURCE_SDN) | EM_CONF_OF(EM_SOURCE_QOE))
 #define LISTENING (EM_CONF_OF(EM_SOURCE_HEP) | EM_CONF_OF(EM_SOURCE_SDN) | EM_CONF_OF(EM_SOURCE_QOE))
 
 static const struct em_conf_row source_rows[] = {
@@ -133,12 +132,12 @@ static const struct em_conf_row source_rows[] = {
            .help = "Address and port to listen at."),
     OPTION("remote", TRUTH, em_conf_raw_source, remote, .initial = "no", .of = LISTENING,
            .help = "listen may be an address that others reach, though they are not authenticated."),
-    OPTION("certificate", ABSOLUTE, em_conf_raw_source, conf.tls.certificate, .of = POSTED,
+    OPTION("certificate", ABSOLUTE, em_conf_raw_source, conf.tls.certificate, .of = LISTENING,
            .help = "Certificate of this listener and its chain (PEM): with it, it speaks TLS."),
-    OPTION("key", ABSOLUTE, em_conf_raw_source, conf.tls.key, .of = POSTED,
+    OPTION("key", ABSOLUTE, em_conf_raw_source, conf.tls.key, .of = LISTENING,
            .help = "Key of that certificate (PEM)."),
-    OPTION("client_ca", ABSOLUTE, em_conf_raw_source, conf.tls.client_ca, .of = POSTED,
-           .help = "Only who shows a certificate that these (PEM) have signed may post."),
+    OPTION("client_ca", ABSOLUTE, em_conf_raw_source, conf.tls.client_ca, .of = LISTENING,
+           .help = "Only who shows a certificate that these (PEM) have signed may send."),
     OPTION("preset", TEXT, em_conf_raw_source, conf.preset, .needed = true, .of = POLLED,
            .help = "http: homer7, loki, elasticsearch, opensearch, generic; sql: lcscdr, qoemetrics, query."),
     OPTION("connection", TEXT, em_conf_raw_source, conf.sql.connection, .needed = true,

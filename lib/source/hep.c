@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Type hep: capture agents send what they see, as HEP of version 3 over UDP or TCP, to one port. Messages are gathered for COMMIT_US, or until there
+ * Type hep: capture agents send what they see, as HEP of version 3 over UDP and TCP, or over TLS, to one port. Messages are gathered for COMMIT_US, or until there
  * are BATCH bytes of them, and committed together. There is no place to go on at: nobody answers to HEP, and what an agent sent
  * while nobody listened is lost. So while the database cannot be written, messages wait in memory, TCP clients are not read, and
  * what does not fit is dropped and said. */
@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "evidence/hep.h"
 #include "source/intake.h"
+#include "source/listen_tls.h"
 
 enum {
     CLIENTS_MAX = 64,
@@ -36,8 +37,9 @@ struct hep_source {
     struct em_source_env env;
     char name[EM_NAME_MAX], location[EM_URI_MAX];
     struct em_addr at;
-    struct em_listener *udp, *tcp;
-    struct em_timer *timer; /* for the next commit, or the next try to listen */
+    struct em_listen_tls tls;
+    struct em_listener *udp, *tcp; /* udp: NULL with TLS */
+    struct em_timer *timer;        /* for the next commit, or the next try to listen */
     struct em_intake in;
     struct buf text;
     struct em_reader_stats bad; /* of packets that did not become text */
@@ -209,8 +211,15 @@ static void on_eof(void *arg)
 
 static void on_error(void *arg, const struct em_net_error *e)
 {
-    (void)e;
+    struct client *c = arg;
+    struct hep_source *s = c->of;
+    struct em_addr from = c->from;
+    struct em_tls_info info;
+
+    em_conn_tls(c->conn, &info);
     on_eof(arg);
+    if (e->kind == EM_NET_TLS && !info.secured)
+        em_listen_tls_untrusted(&s->tls, &s->env, s->name, &from, info.failure, s->error);
 }
 
 static const struct em_conn_events conn_events = { .data = on_data, .eof = on_eof, .error = on_error };
@@ -242,7 +251,10 @@ static void on_accepted(void *arg, struct em_conn *conn, const struct em_addr *f
         .of = s, .conn = conn, .from = *from, .bytes = buf_heap(BUFFER_MAX), .heard = s->packets
     };
     s->client[s->clients_n++] = c;
-    em_conn_take(conn, &conn_events, c);
+    if (s->tls.serve)
+        em_conn_take_tls(conn, s->tls.serve, &conn_events, c);
+    else
+        em_conn_take(conn, &conn_events, c);
     if (s->in.failing)
         em_conn_pause(conn, true);
 }
@@ -251,14 +263,22 @@ static void on_accepted(void *arg, struct em_conn *conn, const struct em_addr *f
 
 static const struct em_listen_events listen_events = { .accepted = on_accepted, .datagram = on_datagram };
 
+static bool listen_at_all(struct hep_source *s, struct em_why *why)
+{
+    if (em_listen_tls_open(&s->tls, s->name, why) != 0)
+        return false;
+    if (!s->tls.serve &&
+        !(s->udp = em_net_listen(s->env.net, EM_TRANSPORT_UDP, &s->at, &listen_events, s, why)))
+        return false;
+    s->tcp = em_net_listen(s->env.net, EM_TRANSPORT_TCP, &s->at, &listen_events, s, why);
+    return s->tcp != NULL;
+}
+
 static void start_listening(struct hep_source *s)
 {
     struct em_why why;
 
-    s->udp = em_net_listen(s->env.net, EM_TRANSPORT_UDP, &s->at, &listen_events, s, &why);
-    if (s->udp)
-        s->tcp = em_net_listen(s->env.net, EM_TRANSPORT_TCP, &s->at, &listen_events, s, &why);
-    if (s->tcp) {
+    if (listen_at_all(s, &why)) {
         s->error[0] = '\0';
         return;
     }
@@ -293,6 +313,7 @@ static void hep_stop(void *source)
     em_listener_close(s->tcp);
     while (s->clients_n > 0)
         drop(s->client[0]);
+    em_listen_tls_close(&s->tls);
     commit(s);
     em_timer_free(s->timer);
     buf_fini(&s->text);
@@ -310,6 +331,7 @@ static int hep_start(const struct em_source_env *env, const struct em_source_con
     }
     s->env = *env;
     s->at = conf->listen;
+    s->tls.files = conf->tls;
     s->text = buf_heap(WAITING_MAX);
     slice_copy(slice_of(conf->name), s->name, sizeof s->name);
     em_addr_endpoint(&s->at, s->location);

@@ -12,13 +12,13 @@
 #include "evidence/sdn.h"
 #include "net/http_serve.h"
 #include "source/intake.h"
+#include "source/listen_tls.h"
 
 enum {
     BATCH = 256 * 1024,
     COMMIT_US = 10 * 1000,
     LISTEN_AGAIN_US = 2 * 1000 * 1000,
     FORGET_MOST = 1000, /* old posts that are forgotten with one commit */
-    TELL_S = 60,        /* from one log line about clients and TLS to the next, at least */
 };
 
 struct post {
@@ -31,8 +31,7 @@ struct sdn_source {
     struct em_source_env env;
     char name[EM_NAME_MAX], location[EM_URI_MAX];
     struct em_addr at;
-    struct em_tls_files tls_files;
-    struct em_tls_serve *tls; /* NULL: none */
+    struct em_listen_tls tls;
     struct http_server *server;
     struct em_timer *timer;
     struct em_intake in;
@@ -40,8 +39,7 @@ struct sdn_source {
     size_t posts_n, bytes;
     struct em_reader_stats bad; /* of requests that HTTP refused */
     uint64_t heard;
-    int64_t due_us;  /* of the timer; 0: it is not set */
-    int64_t told_us; /* when the log was last told of a client that did not get through TLS */
+    int64_t due_us; /* of the timer; 0: it is not set */
     char error[EM_REASON_MAX];
 };
 
@@ -180,44 +178,14 @@ static void on_refused(void *arg, struct http_client *c, const struct http_reque
     later(s, COMMIT_US);
 }
 
-/* The row tells of the last one, and the log of one a minute: a scanner must not fill it. */
 static void on_untrusted(void *arg, const struct em_addr *from, const char *what)
 {
     struct sdn_source *s = arg;
-    int64_t now_us = em_mono_us(em_net_clock(s->env.net));
-    char endpoint[EM_ENDPOINT_MAX];
 
-    em_addr_endpoint(from, endpoint);
-    snprintf(s->error, sizeof s->error, "%s did not get in: %s", endpoint, what);
-    if (!s->told_us || now_us - s->told_us >= TELL_S * EM_US_PER_S) {
-        em_log_warning("source %s: %s", s->name, s->error);
-        s->told_us = now_us;
-    }
-    s->env.changed(s->env.arg);
+    em_listen_tls_untrusted(&s->tls, &s->env, s->name, from, what, s->error);
 }
 
 /* --- the source ---------------------------------------------------------------------------------------------------- */
-
-static int option_error(const char **option, const char *name, struct em_why *why, const char *text)
-{
-    *option = name;
-    return em_fail(why, EM_ERR_INPUT, "%s: %s", name, text);
-}
-
-int em_sdn_source_check(struct em_source_conf *conf, const char **option, struct em_why *why)
-{
-    const struct em_tls_files *f = &conf->tls;
-    struct em_why what;
-
-    if (!f->certificate[0] && !f->key[0] && !f->client_ca[0])
-        return 0;
-    if (!f->certificate[0])
-        return option_error(option, f->key[0] ? "key" : "client_ca", why,
-                            "goes with a certificate of this listener's own");
-    if (!f->key[0])
-        return option_error(option, "certificate", why, "needs its key");
-    return em_tls_files_check(f, &what) == 0 ? 0 : option_error(option, "certificate", why, what.text);
-}
 
 static void start_listening(struct sdn_source *s)
 {
@@ -227,14 +195,11 @@ static void start_listening(struct sdn_source *s)
                                     .refused = on_refused,
                                     .untrusted = on_untrusted,
                                     .arg = s };
-    char who[EM_NAME_MAX + 16];
     struct em_why why;
+    bool opened = em_listen_tls_open(&s->tls, s->name, &why) == 0;
 
-    (void)snprintf(who, sizeof who, "source %s", s->name);
-    if (s->tls_files.certificate[0] && !s->tls)
-        s->tls = em_tls_serve_new(&s->tls_files, who, &why);
-    conf.tls = s->tls;
-    if ((s->tls || !s->tls_files.certificate[0]) && (s->server = http_server_new(s->env.net, &conf, &why))) {
+    conf.tls = s->tls.serve;
+    if (opened && (s->server = http_server_new(s->env.net, &conf, &why))) {
         s->error[0] = '\0';
         return;
     }
@@ -265,7 +230,7 @@ static void sdn_stop(void *source)
         return;
     commit(s);
     http_server_free(s->server);
-    em_tls_serve_free(s->tls);
+    em_listen_tls_close(&s->tls);
     em_timer_free(s->timer);
     free(s);
 }
@@ -281,7 +246,7 @@ static int sdn_start(const struct em_source_env *env, const struct em_source_con
     }
     s->env = *env;
     s->at = conf->listen;
-    s->tls_files = conf->tls;
+    s->tls.files = conf->tls;
     slice_copy(slice_of(conf->name), s->name, sizeof s->name);
     em_addr_endpoint(&s->at, s->location);
     em_intake_init(&s->in, &s->env, s->name);

@@ -12,7 +12,4 @@
 
 extern const struct em_source_kind em_sdn_kind, em_qoe_kind;
 
-/* For em_source_check(). */
-int em_sdn_source_check(struct em_source_conf *conf, const char **option, struct em_why *why) EM_MUST_CHECK;
-
 #endif

@@ -4,6 +4,7 @@
 
 #include "source/hep.h"
 #include "source/http.h"
+#include "source/listen_tls.h"
 #include "source/sdn.h"
 #include "source/sql.h"
 #include "source/trace.h"
@@ -24,10 +25,9 @@ static const struct {
     enum em_source_type type;
     int (*check)(struct em_source_conf *conf, const char **option, struct em_why *why);
 } checks[] = {
-    { EM_SOURCE_HTTP, em_http_source_check },
-    { EM_SOURCE_SQL, em_sql_source_check },
-    { EM_SOURCE_SDN, em_sdn_source_check },
-    { EM_SOURCE_QOE, em_sdn_source_check },
+    { EM_SOURCE_HTTP, em_http_source_check }, { EM_SOURCE_SQL, em_sql_source_check },
+    { EM_SOURCE_HEP, em_listen_tls_check },   { EM_SOURCE_SDN, em_listen_tls_check },
+    { EM_SOURCE_QOE, em_listen_tls_check },
 };
 
 int em_source_check(struct em_source_conf *conf, const char **option, struct em_why *why)

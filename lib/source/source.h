@@ -48,7 +48,7 @@ struct em_source_conf {
     bool from_start; /* trace: at the very first start, read what the files hold already */
 
     struct em_addr listen;   /* hep, sdn, qoe */
-    struct em_tls_files tls; /* sdn, qoe */
+    struct em_tls_files tls; /* the same */
 
     /* Of several kinds; "" and 0 where nothing is configured. */
     char preset[EM_NAME_MAX], query[EM_SOURCE_QUERY_MAX];

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS of the daemon's own listeners: the web endpoint, and posts to sources with client certificates; what clients do wrong; a certificate that is
+"""TLS of the daemon's own listeners: the web endpoint, and posts and HEP to sources with client certificates; what clients do wrong; a certificate that is
 renewed."""
 import concurrent.futures
 import http.client
@@ -14,6 +14,7 @@ import tempfile
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+SRC = os.environ.get("EM_SRCDIR", ".")
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 import tap  # noqa: E402
 from certificates import Authority  # noqa: E402
@@ -167,6 +168,41 @@ def test_clients_need_their_certificate():
             assert daemon.stop() == 0, daemon.log_text()
 
 
+def test_agents_send_hep_over_tls():
+    with tempfile.TemporaryDirectory(prefix="em-tls-") as d, open(f"{SRC}/tests/vectors/hep/bye.hep", "rb") as f:
+        bye = f.read()
+        good = Authority(d, "/O=Example/CN=Good CA")
+        put(good.issue("IP:127.0.0.1"), d)
+        port = free_port()
+        body = (f'source "hep" {{ type = hep listen = "127.0.0.1:{port}" certificate = "{d}/web.crt" key = "{d}/web.key" '
+                f'client_ca = "{good.certificate}" }}\n')
+        agent = context(good, good.issue("DNS:agent.example.com", usage="clientAuth"))
+        with Daemon(d, body) as daemon:
+            daemon.start()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:  # no way round TLS
+                s.settimeout(PATIENCE_S)
+                s.connect(("127.0.0.1", port))
+                s.send(bye)
+                try:
+                    raise AssertionError(s.recv(1))
+                except ConnectionRefusedError:
+                    pass
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as s:
+                s.sendall(bye)
+                wait_for("word of it", lambda: "did not get in: what came is not TLS" in error(daemon))
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as s, context(good).wrap_socket(s, server_hostname="127.0.0.1") as t:
+                t.sendall(bye)  # with TLS 1.3 it learns later that it did not get in
+                wait_for("word of it", lambda: "shows no certificate" in error(daemon))
+            assert daemon.status()["sources"][0]["messages"] == 0, daemon.status()
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as s, agent.wrap_socket(s, server_hostname="127.0.0.1") as t:
+                for part in (bye + bye[:9], bye[9:-1], bye[-1:]):
+                    t.sendall(part)
+                wait_for("both packets", lambda: daemon.status()["sources"][0]["messages"] == 2)
+            row = daemon.status()
+            assert (row["code_23"], row["duplicates"], row["malformed"], error(daemon)) == (1, 1, 0, ""), row
+            assert daemon.stop() == 0, daemon.log_text()
+
+
 def error(daemon):
     return daemon.status()["sources"][0]["error"]
 
@@ -200,6 +236,8 @@ def test_what_is_configured():
                 (f'web_certificate = "{one[1]}"\nweb_key = "{one[1]}"\n', "no PEM certificate"),
                 (f'source "s" {{ type = sdn listen = "192.0.2.1:1"\ncertificate = "{one[0]}" key = "{one[1]}" }}\n', "remote = yes"),
                 (f'source "s" {{ type = sdn listen = "192.0.2.1:1" certificate = "{one[0]}" key = "{one[1]}" client_ca = "{one[0]}" }}\n', None),
+                (f'source "s" {{ type = hep listen = "192.0.2.1:1" certificate = "{one[0]}" key = "{one[1]}" client_ca = "{one[0]}" }}\n', None),
+                (f'source "s" {{ type = hep listen = "127.0.0.1:1" certificate = "{one[0]}" key = "{two[1]}" }}\n', "is not the key"),
                 (f'source "s" {{ type = qoe listen = "127.0.0.1:1" client_ca = "{one[0]}" }}\n', "goes with a certificate"),
                 (f'source "s" {{ type = qoe listen = "127.0.0.1:1" certificate = "{one[0]}" }}\n', "needs its key")]
         for text, words in rows:
