@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * edgemedia decode: what an ICE warning value or a diagnostics header says. */
+ * edgemedia decode: what an ICE warning value, a diagnostics header, a verdict or a kind of finding says. */
 #include "cli/cli.h"
 
 #include <errno.h>
@@ -9,11 +9,12 @@
 #include <unistd.h>
 
 #include "base/esc.h"
+#include "diagnose/rules.h"
 #include "evidence/count.h"
 #include "evidence/diag.h"
 #include "evidence/ice.h"
 
-enum { INPUT_MAX = 1024 * 1024 };
+enum { INPUT_MAX = 1024 * 1024, WORD_MAX = 64 };
 
 struct conf {
     bool json;
@@ -27,12 +28,14 @@ static const struct em_opt options[] = {
 
 static const struct em_opt_program program = {
     .name = "edgemedia decode",
-    .usage = "[OPTION]... VALUE|HEADER...",
-    .summary = "Explains ICE warning values and diagnostics headers; - is standard input.",
+    .usage = "[OPTION]... VALUE|HEADER|WORD...",
+    .summary = "Explains ICE warnings, diagnostics headers, verdicts and kinds of findings.",
     .options = options,
     .notes = "  edgemedia decode 0x8000100\n"
              "  edgemedia decode -- -2013265664          signed decimal of a database\n"
-             "  edgemedia decode 'ms-client-diagnostics: 23; reason=\"...\"'\n",
+             "  edgemedia decode 'ms-client-diagnostics: 23; reason=\"...\"'\n"
+             "  edgemedia decode blackholed\n"
+             "  edgemedia decode - < headers.txt\n",
 };
 
 /* --- ICE warnings --- */
@@ -172,7 +175,56 @@ static void text_header(struct buf *to, const struct em_report *r)
     }
 }
 
-/* --- which parts of a text are values and headers --- */
+/* --- words of this product --- */
+
+struct word {
+    const char *kind, *name, *meaning, *advice, *refute; /* refute: NULL for a verdict */
+};
+
+static bool word_of(struct slice text, struct word *w)
+{
+    char name[WORD_MAX];
+    uint32_t value;
+
+    if (!slice_copy(text, name, sizeof name))
+        return false;
+    if ((value = em_name_value(&em_verdict_names, name)) != 0) {
+        *w = (struct word) { .kind = em_verdict_names.title,
+                             .name = em_verdict_names.names[value - 1].name,
+                             .meaning = em_verdict_names.names[value - 1].help,
+                             .advice = em_verdict_advice((enum em_verdict)value) };
+        return true;
+    }
+    value = em_name_value(&em_finding_kind_names, name);
+    for (size_t i = 0; i < em_rules_n && value != 0; i++)
+        if (em_rules[i].kind == value) {
+            *w = (struct word) { em_finding_kind_names.title, em_finding_kind_names.names[value - 1].name,
+                                 em_finding_kind_names.names[value - 1].help, em_rules[i].advice,
+                                 em_rules[i].refute };
+            return true;
+        }
+    return false;
+}
+
+static void decode_word(const struct word *w, bool json, struct buf *to)
+{
+    if (!json) {
+        buf_print(to, "%s %s: %s\n", w->kind, w->name, w->meaning);
+        text_line(to, "what to do", slice_of(w->advice));
+        if (w->refute)
+            text_line(to, "wrong if", slice_of(w->refute));
+        return;
+    }
+    buf_text(to, "{\"schema_version\":1");
+    json_text(to, w->kind, slice_of(w->name));
+    json_text(to, "meaning", slice_of(w->meaning));
+    json_text(to, "advice", slice_of(w->advice));
+    if (w->refute)
+        json_text(to, "refute", slice_of(w->refute));
+    buf_text(to, "}\n");
+}
+
+/* --- which parts of a text are values, headers and words --- */
 
 struct run {
     bool json, stopped;
@@ -212,6 +264,7 @@ static bool is_other_header(struct slice line)
 static void take_line(struct run *run, struct slice line)
 {
     struct slice trimmed = slice_trim(line), value;
+    struct word word;
     uint32_t bits;
 
     if (em_diag_header(line, &value)) {
@@ -221,6 +274,9 @@ static void take_line(struct run *run, struct slice line)
         run->pending.n = (size_t)(line.p + line.n - run->pending.p);
     } else if (flush(run), em_ice_read(trimmed, &bits)) {
         decode_value(bits, run->json, &run->out);
+        run->decoded++;
+    } else if (word_of(trimmed, &word)) {
+        decode_word(&word, run->json, &run->out);
         run->decoded++;
     } else if (trimmed.n > 0 && trimmed.p[0] >= '0' && trimmed.p[0] <= '9') {
         run->pending = line; /* without its name, as reports and databases have it */
@@ -243,7 +299,7 @@ static int decode_text(struct run *run, struct slice text)
         run->stopped = true;
     if (run->decoded > before || run->stopped)
         return run->stopped ? CLI_FAILED : CLI_GOOD;
-    return cli_fail("\"%s\" is neither an ICE warning value nor a diagnostics header",
+    return cli_fail("\"%s\" is no ICE warning value, diagnostics header, verdict or kind of finding",
                     esc_line_into(shown, sizeof shown, text));
 }
 
@@ -287,4 +343,6 @@ static int decode(int argc, char **argv)
     return status;
 }
 
-const struct cli_command cli_decode = { "decode", "explain ICE warnings and diagnostics headers", decode };
+const struct cli_command cli_decode = { "decode",
+                                        "explain ICE warnings, diagnostics headers and our own words",
+                                        decode };

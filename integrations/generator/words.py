@@ -22,7 +22,7 @@ class Missing(Exception):
 class Field:
     def __init__(self, table, raw):
         self.table = table
-        self.__dict__.update({k: raw[k] for k in ("json", "snmp", "metric", "label", "unit", "help", "kind", "names", "title", "foreign", "subid")})
+        self.__dict__.update({k: raw[k] for k in ("json", "snmp", "metric", "label", "unit", "help", "kind", "names", "title", "foreign", "no_json", "subid")})
 
     @property
     def object(self):
@@ -108,7 +108,9 @@ class Words:
         dump = json.loads(self.output("tests/agree/dump_catalogue"))
         self.root = root
         self.tables = {t["json"]: Table(t, root) for t in dump["tables"]}
-        self.ice = dump["ice"]
+        self.lists = dump["lists"]  # {title: [{name, help}]}
+        self.ice, self.codes, self.components = dump["ice"], dump["codes"], dump["components"]
+        self.rules, self.events, self.verdict_advice = dump["rules"], dump["events"], dump["verdict_advice"]
 
     def output(self, program, *words):
         done = subprocess.run([os.path.join(self.build, program), *words], capture_output=True, text=True, check=False,

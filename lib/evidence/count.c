@@ -7,11 +7,7 @@
 #include "evidence/ice.h"
 
 /* Ascending. Meanings of 26 to 34 follow the pattern of the published ones; their exact wording is not confirmed. */
-static const struct {
-    uint32_t first, last;
-    enum em_code_class class;
-    const char *meaning;
-} codes[] = {
+const struct em_code_range em_code_ranges[] = {
     { 21, 21, EM_CODE_MEDIA_FAILURE, "Media connectivity failed; where one endpoint is could not be told." },
     { 22, 22, EM_CODE_MEDIA_FAILURE, "Media connectivity failed while both endpoints were inside." },
     { 23, 23, EM_CODE_MEDIA_FAILURE,
@@ -39,42 +35,48 @@ static const struct {
     { 52017, 52017, EM_CODE_OTHER_FAILURE, "The two sides do not agree on encryption." },
     { 52063, 52063, EM_CODE_OTHER_FAILURE, "The session description is not supported." },
 };
+const size_t em_code_ranges_n = sizeof em_code_ranges / sizeof *em_code_ranges;
+
+/* [MS-OCER] groups the codes by the component that gives them. */
+const struct em_code_range em_code_components[] = {
+    { 0, 999, EM_CODE_OTHER_FAILURE, "A common error; the reason text tells." },
+    { 1000, 1999, EM_CODE_OTHER_FAILURE, "An error of a server's SIP stack; the reason text tells." },
+    { 2000, 2999, EM_CODE_OTHER_FAILURE, "An error of presence; the reason text tells." },
+    { 3000, 3999, EM_CODE_OTHER_FAILURE, "An error of a conference's focus; the reason text tells." },
+    { 7000, 7999, EM_CODE_OTHER_FAILURE,
+      "An error of the audio/video conferencing server; the reason text tells." },
+    { 9000, 9999, EM_CODE_OTHER_FAILURE,
+      "An error of the media relay authentication service; the reason text tells." },
+    { 10000, 10999, EM_CODE_OTHER_FAILURE, "An error of the mediation server; the reason text tells." },
+    { 51000, 52999, EM_CODE_OTHER_FAILURE, "An error of a client; the reason text tells." },
+};
+const size_t em_code_components_n = sizeof em_code_components / sizeof *em_code_components;
 
 const uint32_t em_codes_known[] = { 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 51004, 51007 };
 const size_t em_codes_known_n = sizeof em_codes_known / sizeof *em_codes_known;
 
+static const struct em_code_range *range_of(uint32_t code, const struct em_code_range *of, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (code >= of[i].first && code <= of[i].last)
+            return &of[i];
+    return NULL;
+}
+
 enum em_code_class em_code_class(uint32_t code)
 {
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (code >= codes[i].first && code <= codes[i].last)
-            return codes[i].class;
-    return EM_CODE_OTHER_FAILURE;
+    const struct em_code_range *r = range_of(code, em_code_ranges, em_code_ranges_n);
+
+    return r ? r->class : EM_CODE_OTHER_FAILURE;
 }
 
 const char *em_code_meaning(uint32_t code)
 {
-    /* [MS-OCER] groups the codes by the component that gives them. */
-    static const struct {
-        uint32_t first, last;
-        const char *meaning;
-    } ranges[] = {
-        { 0, 999, "A common error; the reason text tells." },
-        { 1000, 1999, "An error of a server's SIP stack; the reason text tells." },
-        { 2000, 2999, "An error of presence; the reason text tells." },
-        { 3000, 3999, "An error of a conference's focus; the reason text tells." },
-        { 7000, 7999, "An error of the audio/video conferencing server; the reason text tells." },
-        { 9000, 9999, "An error of the media relay authentication service; the reason text tells." },
-        { 10000, 10999, "An error of the mediation server; the reason text tells." },
-        { 51000, 52999, "An error of a client; the reason text tells." },
-    };
+    const struct em_code_range *r = range_of(code, em_code_ranges, em_code_ranges_n);
 
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (code >= codes[i].first && code <= codes[i].last)
-            return codes[i].meaning;
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (code >= ranges[i].first && code <= ranges[i].last)
-            return ranges[i].meaning;
-    return "A code without a known meaning; the reason text tells.";
+    if (!r)
+        r = range_of(code, em_code_components, em_code_components_n);
+    return r ? r->meaning : "A code without a known meaning; the reason text tells.";
 }
 
 /* Media named by the report; a header that names none counts for none. */

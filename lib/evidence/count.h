@@ -40,6 +40,17 @@ struct em_count_delta em_count_join(struct em_call_state *call, const struct em_
 /* Adds to the totals (reports and duplicates included). Per-code, per-bit and per-media counters are the caller's arrays. */
 void em_count_add(struct em_totals *t, const struct em_count_delta *d);
 
+/* What is known of the codes: ascending, without overlaps. */
+struct em_code_range {
+    uint32_t first, last;
+    enum em_code_class class;
+    const char *meaning; /* one sentence */
+};
+extern const struct em_code_range em_code_ranges[]; /* codes with a meaning of their own */
+extern const struct em_code_range
+    em_code_components[]; /* [MS-OCER]: what all other codes of a component have in common */
+extern const size_t em_code_ranges_n, em_code_components_n;
+
 enum em_code_class em_code_class(uint32_t code);
 const char *em_code_meaning(uint32_t code); /* one sentence; a general one for unknown codes */
 

@@ -93,6 +93,55 @@ uint32_t em_name_value(const struct em_names *names, const char *name)
     return 0;
 }
 
+const char *em_verdict_advice(enum em_verdict v)
+{
+    static const char *const advices[EM_VERDICT_COUNT + 1] = {
+        [EM_VERDICT_OK] =
+            "Nothing. If users still complain, their path is another one: place a probe where they are.",
+        [EM_VERDICT_DEGRADED] = "Look at the retransmits and the round trip. `edgemedia path` tells loss of "
+                                "packets from a filter.",
+        [EM_VERDICT_REFUSED] =
+            "Look at the service on the edge, and at the port in the configuration: the network lets packets "
+            "through.",
+        [EM_VERDICT_FILTERED] =
+            "A firewall drops the packets, or the machine is off. `edgemedia path` with `--good-port` names "
+            "the hop after which they vanish.",
+        [EM_VERDICT_PROHIBITED] = "The reason names the address that said so: ask who runs it for the rule.",
+        [EM_VERDICT_UNREACHABLE] =
+            "The reason names who said so. Look at the routes there, and whether the machine is on.",
+        [EM_VERDICT_BLACKHOLED] =
+            "Look for application inspection on each firewall of the path: a handshake passes and media do "
+            "not. `edgemedia path` tells which payload is dropped, and after which hop.",
+        [EM_VERDICT_SILENT] =
+            "The far TCP took the request. Look whether the service hangs, or something else listens on the "
+            "port.",
+        [EM_VERDICT_RESET] = "Look for an inspection that ends connections once it has seen what they carry. "
+                             "`edgemedia path` tells which payload it is, and after which hop.",
+        [EM_VERDICT_INTERCEPTED] =
+            "Read the first bytes or the issuer in the reason: a proxy or TLS inspection answers in place of "
+            "the edge. Exempt the edge's addresses from it.",
+        [EM_VERDICT_MANGLED] =
+            "Switch off SIP and STUN helpers (ALG) for the edge's addresses on the firewalls of the path.",
+        [EM_VERDICT_AUTH_FAILED] =
+            "Compare user name, password or shared secret with the server's, and both clocks: short-lived "
+            "credentials expire.",
+        [EM_VERDICT_DNS_FAILED] =
+            "Ask the name server that users ask for the A, AAAA and SRV records, and compare them with the "
+            "edge's addresses.",
+        [EM_VERDICT_TLS_FAILED] =
+            "Read the reason: a chain that is not trusted, another name, an end that has passed. Compare the "
+            "issuer with that of the edge's certificate.",
+        [EM_VERDICT_PROTOCOL_ERROR] =
+            "Compare the scheme of the URI with the service: `turn:` is a TURN server, `msturn:` an A/V "
+            "Edge.",
+        [EM_VERDICT_ERROR] =
+            "Read the reason: descriptors, memory, permission or addresses of the machine that probes.",
+        [EM_VERDICT_UNTESTED] = "Wait for the next probe. If it stays, read the log of edgemediad.",
+    };
+
+    return v >= EM_VERDICT_OK && v <= EM_VERDICT_UNTESTED ? advices[v] : "";
+}
+
 bool em_verdict_up(enum em_verdict v)
 {
     return v == EM_VERDICT_OK || v == EM_VERDICT_DEGRADED;

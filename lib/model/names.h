@@ -139,6 +139,9 @@ const char *em_name_of(const struct em_names *names, uint32_t value);
 /* The value of a name (exact), or 0. */
 uint32_t em_name_value(const struct em_names *names, const char *name);
 
+/* What to do next where a path has this verdict: one or more sentences. Never NULL. */
+const char *em_verdict_advice(enum em_verdict v);
+
 /* ok and degraded are up; everything else is not. */
 bool em_verdict_up(enum em_verdict v);
 

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Prints the catalogue and the table of ICE warnings as JSON, for the tests that compare the faces with it. */
+ * Prints the catalogue, and the tables of what diagnostic codes, ICE warnings and findings mean, as JSON: for what is generated from them, and for the
+ * tests that compare the faces with them. */
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/buf.h"
 #include "base/esc.h"
+#include "diagnose/rules.h"
+#include "evidence/count.h"
 #include "evidence/ice.h"
 #include "model/catalogue.h"
 #include "model/events.h"
 
-enum { DUMP_MAX = 1 << 20 };
+enum { DUMP_MAX = 1 << 20, LISTS_MAX = 32 };
 
 static const char *const kind_words[] = {
     [EM_KIND_INDEX] = "index",   [EM_KIND_TEXT] = "text",   [EM_KIND_ENUM] = "enum",
@@ -28,12 +32,106 @@ static void text(struct buf *b, const char *key, const char *value)
     }
 }
 
+/* Behind the members of an object: their last comma. */
+static void end_object(struct buf *b)
+{
+    b->n--;
+    buf_text(b, "}");
+}
+
 static void names(struct buf *b, const struct em_names *list)
 {
     buf_text(b, "\"names\":[");
     for (uint32_t i = 0; list && i < list->n; i++)
         buf_print(b, "%s\"%s\"", i ? "," : "", list->names[i].name);
     buf_text(b, "],");
+}
+
+/* Each closed list that a field has words of, once: {"verdict": [{"name": ..., "help": ...}, ...], ...}. */
+static void lists(struct buf *b)
+{
+    const struct em_names *seen[LISTS_MAX];
+    size_t n = 0, k;
+
+    buf_text(b, ",\"lists\":{");
+    for (size_t t = 0; t < EM_T_COUNT; t++)
+        for (size_t f = 0; f < em_catalogue[t].fields_n; f++) {
+            const struct em_names *list = em_catalogue[t].fields[f].names;
+
+            for (k = 0; k < n && seen[k] != list; k++)
+                ;
+            if (!list || k < n)
+                continue;
+            assert(n < LISTS_MAX);
+            seen[n++] = list;
+            buf_print(b, "%s\"%s\":[", n > 1 ? "," : "", list->title);
+            for (uint32_t i = 0; i < list->n; i++) {
+                buf_text(b, i ? ",{" : "{");
+                text(b, "name", list->names[i].name);
+                text(b, "help", list->names[i].help);
+                end_object(b);
+            }
+            buf_text(b, "]");
+        }
+    buf_text(b, "}");
+}
+
+static void verdict_advice(struct buf *b)
+{
+    buf_text(b, ",\"verdict_advice\":{");
+    for (uint32_t v = 1; v <= EM_VERDICT_COUNT; v++)
+        text(b, em_name_of(&em_verdict_names, v), em_verdict_advice((enum em_verdict)v));
+    end_object(b);
+}
+
+static void codes(struct buf *b, const char *key, const struct em_code_range *range, size_t n)
+{
+    buf_print(b, ",\"%s\":[", key);
+    for (size_t i = 0; i < n; i++) {
+        buf_print(b, "%s{\"first\":%u,\"last\":%u,", i ? "," : "", (unsigned)range[i].first,
+                  (unsigned)range[i].last);
+        text(b, "class", em_name_of(&em_code_class_names, range[i].class));
+        text(b, "meaning", range[i].meaning);
+        end_object(b);
+    }
+    buf_text(b, "]");
+}
+
+static void warnings(struct buf *b)
+{
+    buf_text(b, ",\"ice\":[");
+    for (size_t i = 0; i < em_ice_warnings_n; i++) {
+        const struct em_ice_warning *w = &em_ice_warnings[i];
+
+        buf_print(b, "%s{\"bit\":%u,\"benign\":%s,", i ? "," : "", (unsigned)w->bit,
+                  w->benign ? "true" : "false");
+        text(b, "name", w->name);
+        text(b, "text", w->text);
+        end_object(b);
+    }
+    buf_text(b, "]");
+}
+
+static void rules(struct buf *b)
+{
+    buf_text(b, ",\"rules\":[");
+    for (size_t i = 0; i < em_rules_n; i++) {
+        const struct em_rule *rule = &em_rules[i];
+        size_t n = 0;
+
+        buf_text(b, i ? ",{" : "{");
+        text(b, "kind", em_name_of(&em_finding_kind_names, rule->kind));
+        text(b, "severity", em_name_of(&em_severity_names, rule->severity));
+        text(b, "text", rule->text);
+        text(b, "advice", rule->advice);
+        text(b, "refute", rule->refute);
+        buf_text(b, "\"unless\":[");
+        for (uint32_t kind = 1; kind <= EM_FINDING_KINDS; kind++)
+            if (rule->unless & UINT32_C(1) << kind)
+                buf_print(b, "%s\"%s\"", n++ ? "," : "", em_name_of(&em_finding_kind_names, kind));
+        buf_text(b, "]}");
+    }
+    buf_text(b, "]");
 }
 
 static void flag(struct buf *b, const char *key, const struct em_field *f, unsigned which)
@@ -69,8 +167,7 @@ static void event(struct buf *b, const struct em_event_kind *e)
     text(b, "raise_help", e->raise_help);
     text(b, "advice", e->advice);
     text(b, "clear_help", e->clear_help);
-    b->n--; /* the last comma */
-    buf_text(b, "}");
+    end_object(b);
 }
 
 int main(void)
@@ -92,16 +189,19 @@ int main(void)
         }
         buf_text(&b, "]}");
     }
-    buf_text(&b, "],\"ice\":{");
-    for (size_t i = 0; i < em_ice_warnings_n; i++)
-        buf_print(&b, "%s\"%u\":\"%s\"", i ? "," : "", (unsigned)em_ice_warnings[i].bit,
-                  em_ice_warnings[i].name);
-    buf_text(&b, "},\"events\":[");
+    buf_text(&b, "],\"events\":[");
     for (size_t i = 0; i < EM_EVENT_COUNT; i++) {
         buf_text(&b, i ? "," : "");
         event(&b, &em_events[i]);
     }
-    buf_text(&b, "]}");
+    buf_text(&b, "]");
+    warnings(&b);
+    codes(&b, "codes", em_code_ranges, em_code_ranges_n);
+    codes(&b, "components", em_code_components, em_code_components_n);
+    lists(&b);
+    verdict_advice(&b);
+    rules(&b);
+    buf_text(&b, "}");
     if (b.full)
         return 2;
     puts(buf_str(&b));

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""integrations/: that what is committed is what the catalogue and the options make today, and that the programs it is for accept it."""
+"""integrations/ and doc/reference.md: that what is committed is what the catalogue and the options make today, and that the programs that integrations are
+for accept them."""
 import filecmp
 import glob
 import grp
@@ -55,8 +56,8 @@ def test_files_are_those_of_this_catalogue():
         must(sys.executable, f"{FILES}/generator/generate.py", BUILD, out)
         names = [os.path.relpath(f"{at}/{name}", out) for at, _, inside in os.walk(out) for name in inside]
         assert len(names) > 15, names
-        old = [n for n in names if not os.path.exists(f"{FILES}/{n}") or not filecmp.cmp(f"{out}/{n}", f"{FILES}/{n}", shallow=False)]
-        assert not old, f"run make update-integrations and commit: {old}"
+        old = [n for n in names if not os.path.exists(f"{SRC}/{n}") or not filecmp.cmp(f"{out}/{n}", f"{SRC}/{n}", shallow=False)]
+        assert not old, f"run make update-generated and commit: {old}"
 
 
 def test_prometheus_rules_hold():

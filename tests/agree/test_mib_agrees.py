@@ -109,7 +109,8 @@ def test_enumerations_are_the_lists_of_names():
 def test_ice_bits_are_the_table_of_warnings():
     kind = MIB["typedefs"]["EmIceWarnings"]
     got = {n: int(v["number"]) for n, v in kind.items() if isinstance(v, dict) and v.get("nodetype") == "namednumber"}
-    want = {camel(DUMP["ice"].get(str(1 << bit), f"bit{bit}")): bit for bit in range(32)}
+    names = {warning["bit"]: warning["name"] for warning in DUMP["ice"]}
+    want = {camel(names.get(1 << bit, f"bit{bit}")): bit for bit in range(32)}
     assert got == want, f"{set(got.items()) ^ set(want.items())}"
 
 

@@ -116,6 +116,17 @@ def test_decode_explains_the_value_of_the_story():
     assert "0x8000100" in out and "0x100 " in out and "TCP through NAT" in out, out
 
 
+def test_decode_explains_our_own_words():
+    got = answer("decode", "--json", "blackholed", want=0)
+    expect(got, schema_version=1, verdict="blackholed")
+    assert "edgemedia path" in got["advice"] and "refute" not in got, got
+    got = answer("decode", "--json", "application-inspection", want=0)
+    expect(got, finding="application-inspection")
+    assert "override" in got["advice"] and got["refute"] and got["meaning"], got
+    out = cli("decode", "blackholed", "udp-blocked", want=0)[1]
+    assert out.startswith("verdict blackholed: ") and "\nfinding udp-blocked: " in out and "what to do" in out and "wrong if" in out, out
+
+
 def test_decode_reads_all_forms_of_a_value():
     for text, value in (("0x12b", "0x12b"), ("299", "0x12b"), ("134217984", "0x8000100"), ("0X8000100", "0x8000100"), ("0", "0x0"),
                         ("-2147483648", "0x80000000"), ("4294967295", "0xffffffff")):
