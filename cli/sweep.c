@@ -169,6 +169,12 @@ static void print_hints(const struct em_sweep_result *r, bool udp, struct buf *t
             to,
             "\nFar ends limit how many ICMP messages they send: filtered ports among refused, prohibited or\n"
             "unreachable ones may be the same. A lower --rate tells more.\n");
+    if (r->again > 0)
+        buf_print(to,
+                  "\nThe far end was slow: %" PRIu64
+                  " times a silent port was tested again, with few others beside it. --timeout gives it\n"
+                  "more time, a lower --rate less to do.\n",
+                  r->again);
     if (r->slowdowns > 0)
         buf_print(to,
                   "\nThis machine ran out of sockets %" PRIu64 " times and went on with %" PRIu32

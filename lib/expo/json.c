@@ -451,6 +451,7 @@ void em_expo_sweep(const struct em_sweep *s, bool sharing, struct buf *to)
     buf_print(to, "%.1f", r.took_us > 0 ? (double)r.tested * 1e6 / (double)r.took_us : 0.0);
     exceptions(&j, s);
     member_number(&j, "retransmits", r.retransmits);
+    member_number(&j, "tested_again", r.again);
     if (sharing) {
         member_number(&j, "bytes", r.bytes);
         member_number(&j, "stalls", r.stalls);

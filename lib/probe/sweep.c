@@ -115,6 +115,32 @@ static void settle(struct em_sweep *s, uint16_t port, enum em_verdict v)
     s->result.tested++;
 }
 
+/* A late answer makes the window half of what is asked now, for good; once in the time that makes an answer late, since those behind it were asked
+ * before that. */
+void sweep_answered(struct em_sweep *s, int64_t asked_us)
+{
+    int64_t now_us = sweep_now(s), late = s->conf.timeout_us / SWEEP_LATE;
+    uint32_t half = s->running / 2 > EM_SWEEP_WINDOW ? s->running / 2 : EM_SWEEP_WINDOW;
+
+    if (now_us - asked_us <= late)
+        return;
+    s->late_us = now_us;
+    if (now_us - s->narrowed_us <= late)
+        return;
+    s->narrowed_us = now_us;
+    if (half < s->window_max)
+        s->window_max = half;
+    if (half < s->window)
+        s->window = half;
+}
+
+/* The far end was slow at the time: this port's answer may have stood behind those of others for too long. */
+static bool proves_nothing(const struct em_sweep *s, const struct sweep_slot *t, enum em_verdict v)
+{
+    return (v == EM_VERDICT_SILENT || v == EM_VERDICT_FILTERED) && s->late_us >= t->began_us &&
+           s->round < EM_SWEEP_ROUNDS;
+}
+
 void sweep_end(struct em_sweep *s, uint32_t lane, enum em_verdict v)
 {
     struct sweep_slot *t = &s->slot[lane];
@@ -127,7 +153,13 @@ void sweep_end(struct em_sweep *s, uint32_t lane, enum em_verdict v)
     t->phase = SWEEP_FREE;
     s->running--;
     s->rested_us = 0;
-    settle(s, t->port, v);
+    if (proves_nothing(s, t, v)) {
+        s->verdict[t->port - s->conf.ports.first] = SWEEP_AGAIN;
+        s->again++;
+        s->result.again++;
+    } else {
+        settle(s, t->port, v);
+    }
 }
 
 static enum em_verdict local_verdict(const struct em_net_error *e)
@@ -172,6 +204,25 @@ static bool rest(struct em_sweep *s, const struct em_net_error *e, int64_t now_u
     return now_us - s->starved_us < EM_SWEEP_STARVED_MS * EM_US_PER_MS;
 }
 
+/* There is one, behind the last one that was returned in this round. */
+static uint16_t next_again(struct em_sweep *s)
+{
+    while (s->verdict[s->again_at] != SWEEP_AGAIN)
+        s->again_at++;
+    s->again--;
+    return (uint16_t)(s->conf.ports.first + s->again_at++);
+}
+
+static uint16_t next_new(struct em_sweep *s)
+{
+    uint16_t port;
+
+    do
+        port = em_sweep_order_port(s->order, s->conf.ports);
+    while (s->verdict[port - s->conf.ports.first] != 0);
+    return port;
+}
+
 static uint16_t next_port(struct em_sweep *s)
 {
     uint16_t port = (uint16_t)s->held;
@@ -179,9 +230,7 @@ static uint16_t next_port(struct em_sweep *s)
     s->held = 0;
     if (port)
         return port;
-    do
-        port = em_sweep_order_port(s->order, s->conf.ports);
-    while (s->verdict[port - s->conf.ports.first] != 0);
+    port = s->round > 0 ? next_again(s) : next_new(s);
     s->verdict[port - s->conf.ports.first] = SWEEP_TAKEN;
     if (--s->waiting == 0)
         em_bulk_shrink(s->bulk);
@@ -336,6 +385,20 @@ static int64_t stall_of(const struct em_sweep *s)
     return 2 * s->srtt_us > STALL_US ? 2 * s->srtt_us : STALL_US;
 }
 
+/* All others have their verdicts: those that were silent while the far end was slow begin anew, with few at a time. */
+static void next_round(struct em_sweep *s)
+{
+    uint32_t few = EM_SWEEP_WINDOW >> 2 * s->round;
+
+    s->round++;
+    s->waiting = s->again;
+    s->again_at = 0;
+    if (few < s->window_max)
+        s->window_max = few;
+    s->window = s->window_max;
+    s->late_us = sweep_now(s) - 1;
+}
+
 /* Twice as many may run when everything that runs is silent (it is probably lost), and when answers come as soon as they ever did: then the
  * path is long, not busy. Answers that take longer than the shortest one wait behind others, and more would only make that worse. */
 static void widen(struct em_sweep *s, int64_t now_us)
@@ -385,9 +448,11 @@ static bool go(struct em_sweep *s, bool drained)
 
     if (drained)
         expire(s, now_us);
+    if (s->waiting == 0 && !s->held && s->running == 0 && s->again > 0)
+        next_round(s);
     widen(s, now_us);
     n = begin_some(s, now_us);
-    s->ended = s->waiting == 0 && !s->held && s->running == 0;
+    s->ended = s->waiting == 0 && !s->held && s->running == 0 && s->again == 0;
     arm(s, sweep_now(s));
     return n > 0;
 }
@@ -466,6 +531,7 @@ static void init(struct em_sweep *s, uint32_t lanes)
     s->clock = em_net_clock(s->net);
     em_random(s->clock, s->nonce, sizeof s->nonce);
     s->began_us = s->heard_us = s->next_us = sweep_now(s);
+    s->late_us = s->began_us - 1;
     s->soonest_us = s->began_us + IDLE_WAKE_US;
     s->wheel_tick = s->began_us >> SWEEP_TICK_SHIFT;
     for (size_t i = 0; i < SWEEP_WHEEL; i++)
@@ -518,7 +584,7 @@ enum em_verdict em_sweep_port(const struct em_sweep *s, uint16_t port)
     if (port < s->conf.ports.first || port > s->conf.ports.last)
         return 0;
     v = s->verdict[port - s->conf.ports.first];
-    return v == SWEEP_TAKEN ? 0 : (enum em_verdict)v;
+    return v == SWEEP_TAKEN || v == SWEEP_AGAIN ? 0 : (enum em_verdict)v;
 }
 
 size_t em_sweep_runs(const struct em_sweep *s, uint32_t *from, struct em_sweep_run *runs, size_t max)

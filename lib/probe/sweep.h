@@ -16,6 +16,9 @@
  * before it is called filtered. After a TCP handshake the answer has the whole ceiling, since a black hole shows itself only by
  * retransmissions.
  *
+ * A far end that is slow makes silence mean nothing: where an answer to another port took more than a quarter of the ceiling, a port that was silent at
+ * the time is tested again when all others are done, with few beside it, in EM_SWEEP_ROUNDS rounds at most.
+ *
  * Verdicts of a port: ok, degraded (only after a retransmission), refused, filtered, prohibited, unreachable, blackholed, silent, reset,
  * intercepted, mangled (our transaction, but a wrong FINGERPRINT or other bytes than were sent), protocol-error, error (this machine).
  *
@@ -41,6 +44,7 @@ enum {
     EM_SWEEP_TRIES_LOSSY = 7, /* once a port answered only after a retransmission: the path loses packets */
     EM_SWEEP_STARVED_MS = 10000,
     EM_SWEEP_WINDOW = 64, /* conversations at once at first, without a rate; doubled while that helps */
+    EM_SWEEP_ROUNDS = 2,  /* of tests again, with as many at once as at first, and with a quarter of that */
     EM_SWEEP_SHARES = 8,  /* conversations at once with payload sharing */
     EM_SWEEP_KEY_MAX = 256,
 };
@@ -77,7 +81,8 @@ struct em_sweep_result {
     int64_t took_us;
     uint64_t retransmits; /* TCP segments of answered and black-holed ports, and repeated tries */
     uint64_t slowdowns;   /* how often this machine had no socket or port for another conversation */
-    uint32_t sockets;     /* open at one time, at most */
+    uint64_t again;   /* tests of ports that were silent while the far end was slow, and were tested again */
+    uint32_t sockets; /* open at one time, at most */
     uint64_t bytes,
         stalls;     /* payload sharing: bytes echoed; times that nothing came for EM_SHARING_STALL_MS */
     int64_t rtt_us; /* smoothed; 0: nothing answered */

@@ -23,6 +23,8 @@ enum {
     SWEEP_BATCH = 64,        /* conversations that are begun at one go */
     SWEEP_NONE = UINT32_MAX,
     SWEEP_TAKEN = 255, /* in place of a verdict: its conversation goes on */
+    SWEEP_AGAIN = 254, /* in place of a verdict: its silence proves nothing, it is tested again */
+    SWEEP_LATE = 4,    /* an answer that took more than this part of the timeout stood behind others */
 };
 
 enum sweep_phase { SWEEP_FREE, SWEEP_CONNECTING, SWEEP_ASKING, SWEEP_SHARING };
@@ -61,7 +63,10 @@ struct em_sweep {
     uint8_t *verdict; /* by port, from conf.ports.first on */
     uint32_t waiting; /* ports not begun yet */
     uint32_t running;
-    uint32_t held; /* a port that found no socket: next; 0: none */
+    uint32_t held;     /* a port that found no socket: next; 0: none */
+    uint32_t again;    /* ports whose verdict is SWEEP_AGAIN */
+    uint32_t again_at; /* where to look for the next one, from conf.ports.first on */
+    unsigned round;    /* 0: every port is new; then the rounds of those that are tested again */
     struct em_sweep_result result;
     int64_t began_us;
     bool ended;
@@ -73,6 +78,8 @@ struct em_sweep {
     int64_t rested_us;  /* no socket: not before */
     int64_t starved_us; /* no socket at all since; 0: not so */
     int64_t widened_us;
+    int64_t late_us;                      /* when an answer last was late; before began_us: never */
+    int64_t narrowed_us;                  /* when the window last became smaller for that */
     int64_t srtt_us, rttvar_us, least_us; /* round trips: smoothed, their variation, the shortest */
 
     struct sweep_slot *slot;
@@ -86,6 +93,8 @@ bool sweep_tcp(const struct em_sweep *s);
 void sweep_deadline(struct em_sweep *s, uint32_t lane, int64_t at_us);
 void sweep_end(struct em_sweep *s, uint32_t lane, enum em_verdict v); /* of one port; closes the lane */
 void sweep_moved(struct em_sweep *s, int64_t now_us);
+void sweep_answered(struct em_sweep *s,
+                    int64_t asked_us); /* a request that left at asked_us has its answer */
 void sweep_rtt(struct em_sweep *s, int64_t us);
 /* How long the present try of a slot lasts, from tried_us on. */
 int64_t sweep_patience(const struct em_sweep *s, const struct sweep_slot *t);

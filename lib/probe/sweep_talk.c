@@ -146,6 +146,7 @@ static void answered(struct em_sweep *s, uint32_t lane, const struct stun_msg *m
 
     free(t->piece);
     t->piece = NULL;
+    sweep_answered(s, t->tried_us);
     if (s->conf.payload == EM_SWEEP_STUN) {
         sweep_good(s, lane);
     } else if (t->check == 0) {

@@ -9,8 +9,8 @@
 #include "probe/sweep.h"
 #include "wire/stun.h"
 
-enum { LANES = 4096, FIRST = 50000, SECOND = 1000000 };
-enum far { ANSWERS, REFUSES, IS_SILENT, SAYS_NOTHING, SPEAKS_HTTP, ANSWERS_LATE };
+enum { LANES = 4096, FIRST = 50000, SECOND = 1000000, SERVICE_US = 1500 };
+enum far { ANSWERS, REFUSES, IS_SILENT, SAYS_NOTHING, SPEAKS_HTTP, ANSWERS_LATE, ANSWERS_IN_TURN };
 
 static const struct em_net_ops ops;
 static struct em_clock_fake now;
@@ -22,8 +22,11 @@ static struct lane {
     unsigned tries;
     uint8_t request[256];
     size_t n;
+    uint64_t turn; /* of all requests */
 } lane[LANES];
 static unsigned opened[65536], in_use, most_in_use, room;
+static uint64_t turns_given;
+static int64_t free_us; /* when the far end whose ports answer in turn is done with the last one */
 static struct em_bulk_events events;
 static void *events_arg;
 static bool tcp;
@@ -105,6 +108,7 @@ static size_t bulk_send(struct em_bulk *b, uint32_t at, const void *p, size_t n)
     lane[at].n = n;
     lane[at].asked = true;
     lane[at].tries++;
+    lane[at].turn = ++turns_given;
     return n;
 }
 
@@ -153,6 +157,22 @@ static void answer(uint32_t at)
     events.data(events_arg, at, b.p, b.n);
 }
 
+/* A far end that has one answer in SERVICE_US for all of its ports, in the order in which they were asked. */
+static bool serve_one(void)
+{
+    uint32_t first = LANES;
+
+    for (uint32_t i = 0; i < LANES; i++)
+        if (lane[i].used && lane[i].asked && far_end(lane[i].port) == ANSWERS_IN_TURN &&
+            (first == LANES || lane[i].turn < lane[first].turn))
+            first = i;
+    if (first == LANES || now.mono < free_us)
+        return false;
+    free_us = now.mono + SERVICE_US;
+    answer(first);
+    return true;
+}
+
 /* What the far ends do now. True: something happened. */
 static bool far_ends(void)
 {
@@ -171,7 +191,7 @@ static bool far_ends(void)
         } else if (tcp && lane[i].n == 0) {
             any = true;
             events.connected(events_arg, i);
-        } else if (lane[i].asked && how != SAYS_NOTHING) {
+        } else if (lane[i].asked && how != SAYS_NOTHING && how != ANSWERS_IN_TURN) {
             any = true;
             if (how == SPEAKS_HTTP)
                 events.data(events_arg, i, (const uint8_t *)"HTTP/1.1 400 Bad\r\n", 18);
@@ -179,7 +199,7 @@ static bool far_ends(void)
                 answer(i);
         }
     }
-    return any;
+    return serve_one() || any;
 }
 
 static bool done;
@@ -201,6 +221,7 @@ static struct em_sweep *sweep(struct em_sweep_conf conf, struct em_sweep_order *
     memset(lane, 0, sizeof lane);
     memset(opened, 0, sizeof opened);
     in_use = most_in_use = 0;
+    free_us = 0;
     room = room ? room : LANES;
     done = false;
     ck_assert_int_eq(em_sweep_start(&net, &conf, order, on_done, NULL, &s, &why), 0);
@@ -209,6 +230,8 @@ static struct em_sweep *sweep(struct em_sweep_conf conf, struct em_sweep_order *
         em_clock_fake_advance(&now, 100);
         if (far_ends())
             events.turn(events_arg, 1, true);
+        else if (free_us > now.mono && free_us < timer.at)
+            em_clock_fake_advance(&now, free_us - now.mono);
         else if (timer.at > now.mono)
             em_clock_fake_advance(&now, timer.at - now.mono);
         if (timer.at <= now.mono)
@@ -301,6 +324,37 @@ START_TEST(silence_lasts_one_timeout)
     ck_assert_int_ge(r.took_us, SECOND);
     ck_assert_int_le(r.took_us, SECOND + 150000);
     ck_assert_uint_eq(r.retransmits, 0);
+    em_sweep_stop(s);
+}
+END_TEST
+
+static enum far slow(uint16_t port)
+{
+    return port % 50 == 0 ? SAYS_NOTHING : ANSWERS_IN_TURN;
+}
+
+/* A far end that needs three seconds for all ports, with a second of patience: what did not get its turn in time is asked again, not called silent; and
+ * what is silent is called so in the end. */
+START_TEST(a_slow_far_end_is_not_silent)
+{
+    struct em_sweep_conf conf = sixty;
+    struct em_sweep_result r;
+    struct em_sweep *s;
+
+    em_bulk_more_room();
+    conf.ports.last = FIRST + 1999;
+    conf.transport = _i ? EM_TRANSPORT_UDP : EM_TRANSPORT_TCP;
+    far_end = slow;
+    s = sweep(conf, NULL);
+    em_sweep_result(s, &r);
+    ck_assert_uint_eq(r.tested, 2000);
+    ck_assert_msg(r.verdicts[EM_VERDICT_OK] + r.verdicts[EM_VERDICT_DEGRADED] == 1960 &&
+                      r.verdicts[_i ? EM_VERDICT_FILTERED : EM_VERDICT_SILENT] == 40,
+                  "%u ok, %u degraded, %u silent, %u filtered", r.verdicts[EM_VERDICT_OK],
+                  r.verdicts[EM_VERDICT_DEGRADED], r.verdicts[EM_VERDICT_SILENT],
+                  r.verdicts[EM_VERDICT_FILTERED]);
+    ck_assert_uint_gt(r.again, 0);
+    ck_assert_int_le(r.took_us, 12 * SECOND);
     em_sweep_stop(s);
 }
 END_TEST
@@ -427,6 +481,7 @@ int main(void)
     tcase_add_loop_test(t, each_far_end_has_its_verdict, 0, 2);
     tcase_add_test(t, runs_are_merged_and_come_in_pieces);
     tcase_add_test(t, silence_lasts_one_timeout);
+    tcase_add_loop_test(t, a_slow_far_end_is_not_silent, 0, 2);
     tcase_add_test(t, few_sockets_are_slower_not_wrong);
     tcase_add_test(t, the_rate_is_kept);
     tcase_add_test(t, samples_cover_the_range);
