@@ -18,23 +18,39 @@ import namespaces  # noqa: E402
 import tap  # noqa: E402
 from edgemediad import Daemon, Trace, wait_for  # noqa: E402
 
-LABS, INTERVAL_S, TIMEOUT_S, CLEAR_S = 6, 3, 1.5, 4
+LABS, INTERVAL_S, TIMEOUT_S, CLEAR_S = 10, 3, 1.5, 4
 SLACK_S = 4  # a snapshot, a busy machine
 MEDIA = "meta l4proto { tcp, udp } th dport 50000-50009"
 
-# name, rules for packets that pass, rules before, mode of the proxy, failed calls (ICE warnings), other settings, findings expected
+
+
+def fails(n, ice, code=23, relays=1):
+    """Failed calls of application sharing, in turn with so many far relays."""
+    return [{"ice": ice, "code": code, "relay": f"203.0.113.{7 + i % relays}:4"} for i in range(n)]
+
+
+# name, rules for packets that pass, rules before, mode of the proxy, failed calls, other settings, findings expected
 FAULTS = (
-    ("clean", "", "", None, None, {}, set()),
-    ("one call fails, paths are well", "", "", None, ("0x100", 1), {}, set()),
-    ("application inspection on media", "tcp dport 50000-50009 meta length > 80 drop", "", None, ("0x8000100", 4), {}, {"application-inspection"}),
-    ("media ports blocked", f"{MEDIA} drop", "", None, None, {}, {"range-blocked"}),
-    ("a sub-range blocked", "tcp dport 50003-50006 drop", "", None, None, {}, {"range-blocked"}),
-    ("UDP blocked, TCP gets through", "meta l4proto udp drop", "", None, None, {}, {"udp-blocked"}),
-    ("one of two addresses broken", "meta nfproto ipv6 drop", "", None, None, {}, {"address-broken"}),
-    ("TLS interception on TCP 443", "", f"tcp dport 443 redirect to :{firewall.PROXY_PORT}", "alert", None, {}, {"tls-inspection"}),
-    ("credentials rejected", "", "", None, None, {"secret": "wrong"}, {"credentials-rejected"}),
-    ("source silent", "", "", None, None, {"silent": "2"}, {"source-silent"}),
-    ("everything blocked", "drop", "", None, None, {}, {"edge-unreachable"}),
+    ("clean", "", "", None, (), {}, set()),
+    ("one call fails, paths are well", "", "", None, fails(1, "0x100"), {}, set()),
+    ("application inspection on media", "tcp dport 50000-50009 meta length > 80 drop", "", None, fails(4, "0x8000100"), {}, {"application-inspection"}),
+    ("media ports blocked", f"{MEDIA} drop", "", None, (), {}, {"range-blocked"}),
+    ("a sub-range blocked", "tcp dport 50003-50006 drop", "", None, (), {}, {"range-blocked"}),
+    ("UDP blocked, TCP gets through", "meta l4proto udp drop", "", None, (), {}, {"udp-blocked"}),
+    ("one of two addresses broken", "meta nfproto ipv6 drop", "", None, (), {}, {"address-broken"}),
+    ("TLS interception on TCP 443", "", f"tcp dport 443 redirect to :{firewall.PROXY_PORT}", "alert", (), {}, {"tls-inspection"}),
+    ("credentials rejected", "", "", None, (), {"secret": "wrong"}, {"credentials-rejected"}),
+    ("source silent", "", "", None, (), {"silent": "2"}, {"source-silent"}),
+    ("everything blocked", "drop", "", None, (), {}, {"edge-unreachable"}),
+    ("addresses are rewritten", "", f"udp dport 50000 redirect to :{firewall.PROXY_PORT}", "address", (), {}, {"rewritten"}),
+    ("the relay's port refuses", "meta l4proto { tcp, udp } th dport 3478 reject", "", None, (), {}, {"relay-down"}),
+    ("the name is gone", "", "", None, (), {"name": "gone.example.com"}, {"name-wrong"}),
+    ("calls fail, paths are well", "", "", None, fails(4, "0x40", 24, relays=2), {}, {"calls-fail-probes-pass"}),
+    ("all with one partner", "", "", None, fails(6, "0x8000100"), {}, {"partner-only"}),
+    ("only sharing fails", "", "", None, fails(6, "0x40", 24, relays=3), {}, {"media-only"}),
+    ("calls tell of TLS inspection", "", "", None, fails(3, "0x800000", relays=3), {}, {"tls-inspection"}),
+    ("calls tell of expired credentials", "", "", None, fails(3, "0x4000", relays=3), {}, {"credentials-rejected"}),
+    ("a call finds no relay port", "", "", None, fails(1, "0x200000"), {}, {"ports-exhausted"}),
 )
 
 
@@ -54,9 +70,9 @@ class Place:
         self.daemon.command = lambda *more: lab.inside.command(*plain(*more))
         self.calls = 0
 
-    def body(self, secret="right", silent="1d"):
+    def body(self, secret="right", silent="1d", name="both.example.com"):
         pace = f"interval = {INTERVAL_S} timeout = {TIMEOUT_S}"
-        checks = {"media-tcp": "tcp:both.example.com:50000", "media-udp": "udp:both.example.com:50000", "web": f"tcp:{firewall.OUT4}:443"}
+        checks = {"media-tcp": f"tcp:{name}:50000", "media-udp": f"udp:{name}:50000", "web": f"tcp:{firewall.OUT4}:443"}
         text = "".join(f'check "{name}" {{ uri = "{uri}" {pace} }}\n' for name, uri in checks.items())
         text += f'check "turn" {{ uri = "turn:{firewall.OUT4}:3478" secret_file = "{self.d}/{secret}" {pace} }}\n'
         text += f'range "tcp" {{ ports = "{firewall.PORTS}" transport = tcp host = "{firewall.OUT4}" {pace} }}\n'
@@ -86,9 +102,9 @@ class Place:
         self.lab.rules(forward, nat)
         if settings:
             self.daemon.reload(self.body(**settings))
-        for _ in range(calls[1] if calls else 0):
+        for call in calls:
             self.calls += 1
-            self.trace.fail(f"call {self.calls}", ice=calls[0])
+            self.trace.fail(f"call {self.calls}", **call)
         found, came = self.steady(want, 2 * (INTERVAL_S * 1.1 + TIMEOUT_S) + SLACK_S)
         self.lab.rules("")
         if proxy:
