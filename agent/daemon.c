@@ -63,6 +63,7 @@ struct daemon {
     struct em_checks *checks;
     struct em_ranges *ranges;
     struct em_feeds *feeds;
+    struct em_keep *keep;
     struct em_state *state;
     struct em_web *web, *control;
     struct em_snmp *snmp;
@@ -479,6 +480,16 @@ static void raise_limits(void)
     }
 }
 
+static void take_kept(void *arg, const char *name, int fd)
+{
+    struct daemon *d = arg;
+
+    if (d->keep)
+        em_keep_add(d->keep, name, fd);
+    else
+        (void)close(fd);
+}
+
 static int start_loop(struct daemon *d, struct em_why *why)
 {
     if (!(d->base = event_base_new()))
@@ -507,8 +518,8 @@ static int start_parts(struct daemon *d, struct em_conf *conf, struct em_why *wh
         return err;
     d->checks = em_checks_new(d->net, d->store, changed, d);
     d->ranges = em_ranges_new(d->net, d->store, changed, d);
-    d->feeds = em_feeds_new(d->net, d->store, changed, d);
-    if (!d->checks || !d->ranges || !d->feeds)
+    d->feeds = em_feeds_new(d->net, d->store, d->keep, changed, d);
+    if (!d->keep || !d->checks || !d->ranges || !d->feeds)
         return em_fail(why, EM_ERR_MEMORY, "no memory to start");
     if ((err = apply(d, conf, why)) < 0)
         return err;
@@ -532,6 +543,7 @@ static void stop(struct daemon *d)
 
     em_notify("STOPPING=1");
     em_feeds_free(d->feeds);
+    em_keep_free(d->keep);
     em_checks_free(d->checks);
     em_ranges_free(d->ranges);
     if (d->store && (em_store_begin(d->store, &why) < 0 || em_store_commit(d->store, &why) < 0))
@@ -582,6 +594,8 @@ static int run(struct daemon *d)
     struct em_why why;
     int parent = -1, err;
 
+    d->keep = em_keep_new(em_notify_fd);
+    em_notify_kept(take_kept, d);
     if (em_conf_read(d->options.conf_file, em_conf_print, NULL, &conf) < 0)
         return EXIT_ERROR;
     raise_limits();

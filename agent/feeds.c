@@ -24,6 +24,7 @@ struct em_feeds_plan {
 struct em_feeds {
     struct em_net *net;
     struct em_store *store;
+    struct em_keep *keep;
     void (*changed)(void *arg);
     void *arg;
     struct feed *feed;
@@ -32,7 +33,7 @@ struct em_feeds {
 
 static void start(struct em_feeds *f, struct feed *feed)
 {
-    const struct em_source_env env = { f->net, f->store, feed->number, f->changed, f->arg };
+    const struct em_source_env env = { f->net, f->store, feed->number, f->changed, f->arg, f->keep };
     struct em_why why;
 
     if (feed->kind->start(&env, &feed->conf, &feed->source, &why) == 0)
@@ -112,6 +113,7 @@ void em_feeds_commit(struct em_feeds_plan *plan)
     for (size_t i = 0; i < f->n; i++)
         if (!f->feed[i].source)
             start(f, &f->feed[i]);
+    em_keep_tidy(f->keep);
     free(plan);
     f->changed(f->arg);
 }
@@ -151,13 +153,13 @@ void em_feeds_fill(const struct em_feeds *f, struct em_snapshot *s)
     }
 }
 
-struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, void (*changed)(void *arg),
-                              void *arg)
+struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, struct em_keep *keep,
+                              void (*changed)(void *arg), void *arg)
 {
     struct em_feeds *f = calloc(1, sizeof *f);
 
     if (f)
-        *f = (struct em_feeds) { .net = net, .store = store, .changed = changed, .arg = arg };
+        *f = (struct em_feeds) { .net = net, .store = store, .keep = keep, .changed = changed, .arg = arg };
     return f;
 }
 

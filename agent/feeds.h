@@ -5,12 +5,14 @@
 #define EM_AGENT_FEEDS_H
 
 #include "agent/conf.h"
+#include "source/keep.h"
 #include "source/source.h"
 
 struct em_feeds;
 
-struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, void (*changed)(void *arg),
-                              void *arg);
+/* keep: what was kept for them by the last process; lives as long as the feeds. */
+struct em_feeds *em_feeds_new(struct em_net *net, struct em_store *store, struct em_keep *keep,
+                              void (*changed)(void *arg), void *arg);
 void em_feeds_free(struct em_feeds *f); /* NULL is fine */
 
 /* As em_checks_prepare and its sisters. A source that cannot be started does not fail: it has a row with state failed that says why, and

@@ -106,6 +106,7 @@ struct trace_file {
     bool named;       /* during a scan: by this path */
     char *other_path; /* during a scan: by another one */
     int fd;           /* -1: closed */
+    bool kept;        /* a copy of the descriptor is in trace->keep */
     uint64_t size;
     int64_t mtime_ns; /* as of the last look */
 
@@ -129,6 +130,7 @@ struct em_trace {
     struct em_net *net;
     const struct em_clock *clock;
     struct em_store *store;
+    struct em_keep *keep; /* NULL: nothing is kept over a restart */
     uint32_t source;
     char name[EM_NAME_MAX];
     char *pattern[EM_SOURCE_PATHS_MAX];
@@ -254,6 +256,12 @@ void trace_replaced(struct trace_file *f);   /* its content went away under us *
 void trace_orphans(struct em_trace *t);      /* places without a file: look for their files */
 void trace_revisit(struct em_trace *t);      /* places without a file: has one of theirs grown, or moved? */
 void trace_count_missed(struct em_trace *t); /* places whose file was not found */
+
+/* trace_keep.c: descriptors that are kept over a restart. */
+void trace_keep_start(struct em_trace *t); /* those of the last time become files */
+void trace_keep(struct em_trace *t);       /* what should be kept is, and nothing else */
+void trace_unkeep(struct trace_file *f);   /* it goes, or becomes another one */
+void trace_keep_stop(struct em_trace *t);  /* whoever comes next may have them */
 
 /* trace_place.c: the places of the source. */
 bool trace_room(void **list, size_t n,

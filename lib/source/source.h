@@ -69,6 +69,7 @@ struct em_source_env {
     uint32_t number;
     void (*changed)(void *arg);
     void *arg;
+    struct em_keep *keep; /* trace: for descriptors, see keep.h; NULL: none are kept */
 };
 
 struct em_source_kind {

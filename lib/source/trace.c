@@ -109,6 +109,7 @@ static void settle_turn(struct em_trace *t, int64_t now_us)
         trace_places_tidy(t);
         t->tidied_us = now_us;
     }
+    trace_keep(t);
 }
 
 /* Everything goes back to what the store has; open files stay open, some have no name any more. */
@@ -290,6 +291,7 @@ static void stop(void *source)
     em_watch_free(t->watch);
     if (t->inotify >= 0)
         (void)close(t->inotify);
+    trace_keep_stop(t);
     while (t->files_n > 0)
         trace_file_remove(t, t->file[t->files_n - 1]);
     free(t->file);
@@ -328,6 +330,7 @@ static int start(const struct em_source_env *env, const struct em_source_conf *c
     t->net = env->net;
     t->clock = em_net_clock(env->net);
     t->store = env->store;
+    t->keep = env->keep;
     t->source = env->number;
     t->changed = env->changed;
     t->arg = env->arg;
@@ -343,6 +346,7 @@ static int start(const struct em_source_env *env, const struct em_source_conf *c
         return err;
     }
     t->loaded = true;
+    trace_keep_start(t);
     watch(t);
     t->scan_us = t->turn_us = t->tidied_us = em_mono_us(t->clock);
     em_timer_at(t->timer, t->scan_us);

@@ -87,6 +87,7 @@ void trace_file_remove(struct em_trace *t, struct trace_file *f)
     size_t i = 0;
 
     let_go(f);
+    trace_unkeep(f);
     trace_file_close(f);
     while (t->file[i] != f)
         i++;

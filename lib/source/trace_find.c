@@ -353,6 +353,8 @@ void trace_take_over(struct trace_file *f, struct trace_file *to)
     struct em_trace *t = f->trace;
     char *path = f->path, *real = f->real;
 
+    trace_unkeep(f);
+    trace_unkeep(to);
     (void)close(f->fd);
     f->fd = to->fd;
     f->path = to->path;

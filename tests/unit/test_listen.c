@@ -67,7 +67,7 @@ static struct em_addr free_address(void)
 
 static void start(const struct em_source_kind *kind)
 {
-    const struct em_source_env env = { t.net, t.store, 1, on_change, NULL };
+    const struct em_source_env env = { .net = t.net, .store = t.store, .number = 1, .changed = on_change };
 
     t.kind = kind;
     t.conf.type = kind->type;

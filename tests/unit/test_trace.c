@@ -2,12 +2,13 @@
  * The trace source: every message that is written is counted once, whatever happens to the files and whenever the daemon is down.
  *
  * The clock is moved by hand and only timers and inotify drive the source, so that seconds take no time. A scenario is a few steps;
- * each is done in every one of four ways (see enum way): every fifth of all combinations, or with EM_ALL set in the environment all of
- * them (a minute: closing an inotify descriptor waits for the kernel).
+ * each is done in every one of four ways (see enum way): every fifth of all combinations, and every 23rd with somebody who keeps descriptors
+ * while the daemon is down, or with EM_ALL set in the environment all of them.
  */
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "harness.h"
 #include "net/net_ops.h"
 #include "source/follow.h"
+#include "source/keep.h"
 #include "store/state.h"
 
 /* --- a network of timers and watches, with a clock that the test moves --------------------------------------------- */
@@ -32,7 +34,7 @@ struct play_timer {
 };
 struct play_watch {
     struct em_watch is;
-    int fd;
+    int fd, spare;
     void (*readable)(void *arg);
     void *arg;
 };
@@ -83,6 +85,24 @@ static void play_timer_free(struct em_timer *t)
     free(t);
 }
 
+/* Whoever closes an inotify descriptor last waits for the kernel for long, so a thread closes what the source had. */
+static int spare = -1;
+
+static void *close_it(void *arg)
+{
+    (void)close((int)(intptr_t)arg);
+    return NULL;
+}
+
+static void close_spare(void)
+{
+    pthread_t thread;
+
+    if (spare >= 0 && pthread_create(&thread, NULL, close_it, (void *)(intptr_t)spare) == 0)
+        pthread_detach(thread);
+    spare = -1;
+}
+
 static struct em_watch *play_watch_new(struct em_net *n, int fd, void (*readable)(void *arg), void *arg)
 {
     struct play_watch *w = calloc(1, sizeof *w);
@@ -90,7 +110,8 @@ static struct em_watch *play_watch_new(struct em_net *n, int fd, void (*readable
 
     (void)n;
     ck_assert_ptr_nonnull(w);
-    *w = (struct play_watch) { { &play_ops }, fd, readable, arg };
+    close_spare();
+    *w = (struct play_watch) { { &play_ops }, fd, dup(fd), readable, arg };
     while (watches[i])
         i++;
     watches[i] = w;
@@ -102,6 +123,8 @@ static void play_watch_free(struct em_watch *w)
     for (size_t i = 0; i < OBJECTS_MAX; i++)
         if (watches[i] == (struct play_watch *)w)
             watches[i] = NULL;
+    close_spare();
+    spare = ((struct play_watch *)w)->spare;
     free(w);
 }
 
@@ -153,6 +176,48 @@ static const char *at(const char *name)
     return to;
 }
 
+/* What keeps descriptors while the daemon is down, as systemd does. */
+static struct {
+    bool there;
+    char name[EM_KEEP_MAX][EM_KEEP_NAME_MAX];
+    int fd[EM_KEEP_MAX];
+    size_t n;
+} manager;
+static struct em_keep *keep; /* NULL: there is no manager */
+
+static bool manager_told(const char *state, int fd)
+{
+    const char *name = strstr(state, "\nFDNAME=");
+    size_t i = 0;
+
+    ck_assert_ptr_nonnull(name);
+    name += strlen("\nFDNAME=");
+    while (i < manager.n && strcmp(manager.name[i], name) != 0)
+        i++;
+    if (strncmp(state, "FDSTORE=1\n", 10) == 0) {
+        ck_assert_msg(i == manager.n && i < EM_KEEP_MAX, "%s as number %zu", name, i);
+        ck_assert_int_ge(manager.fd[i] = dup(fd), 0);
+        ck_assert(slice_copy(slice_of(name), manager.name[i], sizeof manager.name[i]));
+        manager.n++;
+    } else {
+        ck_assert_int_eq(strncmp(state, "FDSTOREREMOVE=1\n", 16), 0);
+        ck_assert_msg(i < manager.n, "%s is not kept", name);
+        close(manager.fd[i]);
+        manager.fd[i] = manager.fd[--manager.n];
+        memmove(manager.name[i], manager.name[manager.n], sizeof manager.name[i]);
+    }
+    return true;
+}
+
+static void manager_hands_over(void)
+{
+    if (!manager.there)
+        return;
+    keep = em_keep_new(manager_told);
+    for (size_t i = 0; i < manager.n; i++)
+        em_keep_add(keep, manager.name[i], dup(manager.fd[i]));
+}
+
 static void up(void)
 {
     struct em_source_env env = { .net = &play, .number = 1 };
@@ -167,15 +232,21 @@ static void up(void)
     for (size_t i = 0; i < patterns_n; i++)
         ck_assert(slice_copy(slice_of(patterns[i]), conf.path[i], sizeof conf.path[i]));
     OK(em_store_open(database, &test_clock, &store, &why));
+    manager_hands_over();
     env.store = store;
+    env.keep = keep;
     OK(em_trace_kind.start(&env, &conf, &source, &why));
     trace = source;
+    if (keep)
+        em_keep_tidy(keep);
 }
 
 static void down(void)
 {
     em_trace_kind.stop(trace);
     em_store_close(store);
+    em_keep_free(keep);
+    keep = NULL;
     trace = NULL;
     store = NULL;
 }
@@ -214,6 +285,9 @@ static void teardown(void)
 {
     if (trace)
         down();
+    while (manager.n > 0)
+        close(manager.fd[--manager.n]);
+    manager.there = false;
     for (size_t i = 0; i < patterns_n; i++) {
         char *p = NULL;
 
@@ -711,13 +785,14 @@ START_TEST(every_message_once)
 
     for (int i = 0; i < scenarios[_i].steps; i++)
         combinations *= WAYS;
-    for (int c = 0; c < combinations; c += stride) {
+    for (int c = 0; c < 2 * combinations; c += c < combinations || getenv("EM_ALL") ? stride : 23) {
         char what[128];
 
         setup();
+        manager.there = c >= combinations; /* the same again, and fewer of them */
         written = written_bytes = 0;
         patterns_n = 0;
-        ways = c;
+        ways = c % combinations;
         snprintf(what, sizeof what, "%s, ways %d", scenarios[_i].name, c);
         scenarios[_i].go();
         check(what);
@@ -1365,6 +1440,124 @@ START_TEST(a_deleted_file_is_gone_after_a_restart)
 }
 END_TEST
 
+static void write_one(int fd)
+{
+    char text[2048];
+    size_t n = message(text, sizeof text);
+
+    ck_assert_int_eq(write(fd, text, n), (ssize_t)n);
+    written_bytes += n;
+}
+
+/* With descriptors that are kept, what is written to a deleted file counts whether anybody runs here or not. */
+START_TEST(a_deleted_file_is_read_on_after_a_restart)
+{
+    int before, meanwhile;
+
+    manager.there = true;
+    pattern("logs/*.log");
+    put("logs/before.log", 3);
+    put("logs/meanwhile.log", 3);
+    put("logs/stays.log", 3);
+    run(3 * EM_US_PER_S);
+    before = open(at("logs/before.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    meanwhile = open(at("logs/meanwhile.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    delete ("logs/before.log");
+    wait_s(2);
+    for (int again = 0; again < 3; again++) {
+        down();
+        if (again == 0)
+            delete ("logs/meanwhile.log");
+        write_one(before);
+        write_one(meanwhile);
+        check("written while nobody ran");
+        write_one(before);
+        check("written while it ran");
+        ck_assert_uint_eq(doubts().missed, 0);
+    }
+    close(before);
+    close(meanwhile);
+    wait_s(650);
+    ck_assert_uint_eq(trace->files_n, 1);
+    ck_assert_uint_eq(manager.n, 0); /* the disk gets its room back */
+    down();
+    check("at the end");
+    ck_assert_uint_eq(doubts().missed, 0);
+}
+END_TEST
+
+/* A changed source is another one of the same name: what the last one kept is its own, and what nobody wants goes. */
+START_TEST(what_is_kept_changes_hands)
+{
+    const int gone = open("/", O_RDONLY | O_CLOEXEC);
+    int fd;
+
+    manager.there = true;
+    pattern("logs/*.log");
+    put("logs/a.log", 3);
+    run(3 * EM_US_PER_S);
+    fd = open(at("logs/a.log"), O_WRONLY | O_APPEND | O_CLOEXEC);
+    delete ("logs/a.log");
+    wait_s(2);
+    ck_assert_uint_eq(manager.n, 1);
+    down();
+    ck_assert(manager_told("FDSTORE=1\nFDNAME=trace-2-1-1", gone)); /* no such source any more */
+    ck_assert(manager_told("FDSTORE=1\nFDNAME=trace-1-1-1", gone)); /* no file */
+    ck_assert(manager_told("FDSTORE=1\nFDNAME=other", gone));
+    close(gone);
+    pattern("other/*.log");
+    write_one(fd);
+    close(fd);
+    check("kept");
+    ck_assert_uint_eq(manager.n, 1);
+    down();
+    OK(unlink(database));
+    from_start = false;
+    written = written_bytes = 0;
+    check("what was written before is not wanted");
+    ck_assert_uint_eq(manager.n, 0);
+}
+END_TEST
+
+static void check_kept(size_t n)
+{
+    for (size_t i = 0; i < trace->files_n; i++)
+        if (!trace->file[i]->listed)
+            ck_assert_msg(trace->file[i]->kept, "%s", trace->file[i]->path);
+    ck_assert_uint_eq(manager.n, n);
+}
+
+/* Files that have a name leave room for those that have none, and give way to them. */
+START_TEST(only_so_many_descriptors_are_kept)
+{
+    enum { OTHERS = EM_KEEP_MAX / 2, FILES = EM_KEEP_MAX / 2 + 20 };
+    char name[32];
+    int other = open("/", O_RDONLY | O_CLOEXEC);
+
+    pattern("logs/*.log");
+    manager.there = true;
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "logs/%d.log", i);
+        put(name, 1);
+    }
+    run(8 * EM_US_PER_S);
+    check_kept(EM_KEEP_MAX / 2);
+    for (int i = 0; i < OTHERS; i++) { /* of another source */
+        snprintf(name, sizeof name, "trace-2-0-%d", i);
+        ck_assert(em_keep_put(keep, name, other));
+    }
+    close(other);
+    ck_assert_uint_eq(em_keep_room(keep), 0);
+    for (int i = FILES - 1; i > 5; i -= 10) {
+        snprintf(name, sizeof name, "logs/%d.log", i);
+        delete (name);
+        wait_s(1);
+        check_kept(EM_KEEP_MAX);
+    }
+    check("many");
+}
+END_TEST
+
 START_TEST(only_so_many_files_without_a_name_stay_open)
 {
     pattern("logs/*.log");
@@ -1603,6 +1796,9 @@ int main(void)
     tcase_add_test(t, a_renamed_file_is_followed_for_long);
     tcase_add_test(t, a_deleted_file_is_followed_for_a_while);
     tcase_add_test(t, a_deleted_file_is_gone_after_a_restart);
+    tcase_add_test(t, a_deleted_file_is_read_on_after_a_restart);
+    tcase_add_test(t, what_is_kept_changes_hands);
+    tcase_add_test(t, only_so_many_descriptors_are_kept);
     tcase_add_test(t, only_so_many_files_without_a_name_stay_open);
     return em_run();
 }
