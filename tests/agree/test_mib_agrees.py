@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One catalogue, many faces: what libsmi and net-snmp read in the MIB is what the catalogue says, and its metrics are named by the
+"""One catalogue, many faces: what libsmi, net-snmp and the parsers of JavaScript and Python read in the MIB is what the catalogue says, and its metrics are named by the
 rules of OpenMetrics."""
 import ast
 import json
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system"]
@@ -163,6 +164,45 @@ def test_net_snmp_reads_the_same():
     got = subprocess.run(["snmptranslate", "-On", *[f"EDGE-MEDIA-MIB::{name}" for _, _, name, _ in all_objects]],
                          capture_output=True, text=True, check=True, env=env)
     assert got.stdout.split() == ["." + oid for _, _, _, oid in all_objects], got.stderr
+    return None
+
+
+JAVASCRIPT = """
+const store = require(process.argv[1]).createModuleStore();
+store.loadFromFile(process.argv[2]);
+const module = store.getModule("EDGE-MEDIA-MIB");
+const oids = {};
+for (const name in module) if (module[name].OID) oids[name] = module[name].OID;
+console.log(JSON.stringify(oids));
+"""
+
+
+def read_as_catalogue(oids):
+    assert {name: oids.get(name) for _, _, name, _ in objects()} == {name: oid.removesuffix(".0") for _, _, name, oid in objects()}
+
+
+@skip_without_mibs
+def test_the_parser_of_net_snmp_for_node_reads_the_same():
+    package = os.path.normpath(f"{MIBS}/../..")  # which has the base MIBs, too
+    if not shutil.which("node") or not os.path.exists(f"{package}/index.js"):
+        return "no node" if os.path.exists(f"{package}/index.js") else "no npm package net-snmp"
+    got = subprocess.run(["node", "-e", JAVASCRIPT, "--", package, MIB_FILE], capture_output=True, text=True, check=False)
+    assert got.returncode == 0 and not got.stderr, got.stderr
+    read_as_catalogue(json.loads(got.stdout))
+    return None
+
+
+@skip_without_mibs
+def test_pysmi_reads_the_same():
+    if not shutil.which("mibdump"):
+        return "no mibdump"
+    with tempfile.TemporaryDirectory(prefix="em-pysmi-") as to:
+        got = subprocess.run(["mibdump", f"--mib-source=file://{os.path.dirname(os.path.abspath(MIB_FILE))}", f"--mib-source=file://{os.path.abspath(MIBS)}",
+                              "--destination-format=json", f"--destination-directory={to}", "EDGE-MEDIA-MIB"], capture_output=True, text=True,
+                             check=False)
+        assert got.returncode == 0 and "Failed MIBs: \n" in got.stderr, got.stderr
+        with open(f"{to}/EDGE-MEDIA-MIB.json", encoding="utf-8") as f:
+            read_as_catalogue({name: what["oid"] for name, what in json.load(f).items() if "oid" in what})
     return None
 
 
