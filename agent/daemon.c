@@ -25,7 +25,14 @@
 #include "agent/web.h"
 #include "base/log.h"
 
-enum { EXIT_ERROR = 2, SAVE_S = 5, TRIM_AGAIN_US = 50000, QUIET_US = 500000, SNMP_STOP_MS = 2000 };
+enum {
+    EXIT_ERROR = 2,
+    SAVE_S = 5,
+    TRIM_AGAIN_US = 50000,
+    TRIM_TURN_US = 10000,
+    QUIET_US = 500000,
+    SNMP_STOP_MS = 2000
+};
 
 struct options {
     bool foreground, test_config;
@@ -214,6 +221,19 @@ static void fill_snapshot(void *arg, struct em_snapshot *s)
 
 /* --- timers ------------------------------------------------------------------------------------------------------------------ */
 
+/* As many steps as find room in a turn: what comes at full speed is forgotten as fast. */
+static int trim(const struct daemon *d, bool *more, struct em_why *why)
+{
+    const struct em_clock *clock = em_net_clock(d->net);
+    int64_t end_us = em_mono_us(clock) + TRIM_TURN_US;
+    int err;
+
+    do
+        err = em_store_trim(d->store, more, why);
+    while (err == 0 && *more && em_mono_us(clock) < end_us);
+    return err;
+}
+
 /* Counters of checks have no batch of their own: they are written now and then, which also finds out how the database is. */
 static void save(void *arg)
 {
@@ -223,7 +243,7 @@ static void save(void *arg)
     bool more = false;
     int err = em_store_begin(d->store, &why);
 
-    if (err == 0 && (err = em_store_trim(d->store, &more, &why)) == 0)
+    if (err == 0 && (err = trim(d, &more, &why)) == 0)
         err = em_store_commit(d->store, &why);
     else
         em_store_rollback(d->store);
