@@ -58,7 +58,8 @@ static const struct view_column source_columns[] = {
     { "Source", "name", VIEW_TEXT },         { "State", "state", VIEW_TEXT },
     { "Files", "files", VIEW_TEXT },         { "Read", "bytes", VIEW_BYTES },
     { "Behind", "lag_bytes", VIEW_BYTES },   { "Reports", "reports", VIEW_TEXT },
-    { "Malformed", "malformed", VIEW_TEXT }, { "Error", "error", VIEW_TEXT },
+    { "Malformed", "malformed", VIEW_TEXT }, { "Missed?", "missed", VIEW_TEXT },
+    { "Repeated?", "repeated", VIEW_TEXT },  { "Error", "error", VIEW_TEXT },
 };
 static const struct view_column code_columns[] = {
     { "Code", "number", VIEW_TEXT },

@@ -467,12 +467,17 @@ function showMeaning() {
     unknown > 0n && el("li", {}, `Bits without a known meaning: 0x${unknown.toString(16)}`), BigInt(text) === 0n && el("li", {}, "No warning.")));
 }
 
+// What cannot be known to have been read exactly once.
+function doubts(x) {
+  return [x.missed > 0 && `${number(x.missed)} files may have lost messages`, x.repeated > 0 && `${number(x.repeated)} files may have been read twice`].filter(Boolean).join("; ") || "none";
+}
+
 function showSources(s) {
   const mood = { failed: "bad", "caught-up": "good", waiting: "warn" };
   part("sources-list", s.sources.map((x) => ({ ...x, read_time: "" })), () => (s.sources.length ? [el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table of sources" }, el("table", {},
-    el("thead", {}, el("tr", {}, ...["Source", "State", "Location", "Reports", "Malformed", "Behind", "Last report (UTC)"].map((h) => el("th", { scope: "col" }, h)))),
-    el("tbody", {}, ...s.sources.map((x) => el("tr", {}, el("th", { scope: "row" }, x.name), el("td", { class: "fixed" }, pill(mood[x.state] || "off", x.state)), el("td", {}, x.location), el("td", {}, number(x.reports)),
-      el("td", {}, number(x.malformed)), el("td", {}, `${number(x.lag_bytes)} bytes`), el("td", { class: "fixed" }, clock(x.report_time)))))))]
+    el("thead", {}, el("tr", {}, ...["Source", "State", "Location", "Reports", "Malformed", "In doubt", "Behind", "Last report (UTC)"].map((h) => el("th", { scope: "col" }, h)))),
+    el("tbody", {}, ...s.sources.map((x) => el("tr", {}, el("th", { scope: "row" }, x.name), el("td", { class: "fixed" }, pill(mood[x.state] || "off", x.state)), el("td", {}, x.location, x.error && el("p", { class: "quiet" }, x.error)), el("td", {}, number(x.reports)),
+      el("td", {}, number(x.malformed)), el("td", {}, doubts(x)), el("td", {}, `${number(x.lag_bytes)} bytes`), el("td", { class: "fixed" }, clock(x.report_time)))))))]
     : [el("p", { class: "card quiet" }, "No source of evidence is configured: failed calls are not counted.")]));
 }
 
