@@ -165,7 +165,7 @@ static void ether_type(struct capture *c, uint16_t type, struct cur p)
 }
 
 /* How many bytes stand before the IP packet, and where in them its type does; -1: nowhere, the packet itself says it. */
-static const struct link {
+static const struct capture_link {
     int type;
     size_t header;
     int ether_type_at;
@@ -182,8 +182,8 @@ static const struct link {
     { 229 /* IPV6 */, 0, -1 },
 };
 
-static void packet(struct capture *c, const struct link *link, const struct pcap_pkthdr *h,
-                   const uint8_t *bytes)
+void capture_packet(struct capture *c, const struct capture_link *link, const struct pcap_pkthdr *h,
+                    const uint8_t *bytes)
 {
     struct cur p = cur_of(bytes, h->caplen);
     const uint8_t *header = cur_take(&p, link->header);
@@ -210,7 +210,7 @@ bool capture_recognise(const void *p, size_t n)
     return false;
 }
 
-static const struct link *link_of(int type)
+const struct capture_link *capture_link(int type)
 {
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
         if (links[i].type == type)
@@ -226,7 +226,7 @@ static int complain(struct em_why *why, const char *what)
 
 static int packets(struct capture *c, pcap_t *pcap, struct em_why *why)
 {
-    const struct link *link = link_of(lib.pcap_datalink(pcap));
+    const struct capture_link *link = capture_link(lib.pcap_datalink(pcap));
     struct pcap_pkthdr *h;
     const uint8_t *bytes;
     int got;
@@ -236,7 +236,7 @@ static int packets(struct capture *c, pcap_t *pcap, struct em_why *why)
                        "its link layer (type %d) is not known: capture Ethernet, or on \"any\"",
                        lib.pcap_datalink(pcap));
     while (!c->stopped && (got = lib.pcap_next_ex(pcap, &h, &bytes)) == 1)
-        packet(c, link, h, bytes);
+        capture_packet(c, link, h, bytes);
     capture_tcp_finish(c);
     return c->stopped || got == PCAP_ERROR_BREAK ? 0 : complain(why, lib.pcap_geterr(pcap));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What the parts of the capture reader share: capture.c (libpcap, layers up to UDP), capture_ip.c (fragments) and capture_tcp.c (streams).
+ * What the parts of the capture reader share: capture.c (libpcap, layers up to UDP), capture_ip.c (fragments), capture_tcp.c (streams) and
+ * unpack_capture.c (captures that grow).
  */
 #ifndef EM_EVIDENCE_CAPTURE_INSIDE_H
 #define EM_EVIDENCE_CAPTURE_INSIDE_H
@@ -20,6 +21,13 @@ struct capture {
     struct capture_packets *packets;
     struct capture_streams *streams;
 };
+
+/* A packet of libpcap's. link: of a type; NULL: not known. */
+struct capture_link;
+struct pcap_pkthdr;
+const struct capture_link *capture_link(int type);
+void capture_packet(struct capture *c, const struct capture_link *link, const struct pcap_pkthdr *h,
+                    const uint8_t *bytes);
 
 /* One message, or as much of it as there is. */
 void capture_message(struct capture *c, const struct seen_way *way, struct slice message);

@@ -26,8 +26,8 @@ void textin_fini(struct textin *t)
 /* --- what is no text ---------------------------------------------------------------------------------------------- */
 
 #define CAPTURE_WORDS                                                                                        \
-    "a packet capture: edgemedia scan reads it unless it is compressed (gzip -d FILE); it cannot be "        \
-    "followed"
+    "a packet capture within something else: edgemedia scan and sources of type trace read it as a file of " \
+    "its own (gzip -d FILE), in a build with libpcap"
 
 static const char *known_binary(const uint8_t *p, size_t n)
 {

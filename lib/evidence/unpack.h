@@ -23,6 +23,7 @@ enum unpack_result {
     UNPACK_DAMAGED, /* what came out before is good */
     UNPACK_BOMB,
     UNPACK_NO_MEMORY, /* or it wants more than the maximum */
+    UNPACK_FOREIGN,   /* a capture: of a link that is not known */
 };
 
 struct unpack;
@@ -39,6 +40,10 @@ struct unpack_way {
                                size_t *made, bool *boundary);
 };
 extern const struct unpack_way unpack_gzip, unpack_xz, unpack_zstd;
+
+/* A packet capture (capture.h), as far as it goes: its text grows with the file. Messages that TCP has not carried whole wait for their rest.
+ * Not one of those that unpack_find() finds: ask capture_recognise(). */
+extern const struct unpack_way unpack_capture;
 
 /* What the first bytes of a file say; NULL: nothing that this build unpacks. */
 const struct unpack_way *unpack_find(const void *p, size_t n);

@@ -110,7 +110,10 @@ struct trace_file {
     uint64_t size;
     int64_t mtime_ns; /* as of the last look */
 
-    bool is_packed;                 /* compressed; the sizes of its place are of its text */
+    bool is_packed; /* compressed, or a capture; the sizes of its place are of its text */
+    bool is_capture;
+    int64_t unpacked_us;            /* monotonic time of the last time that was begun; 0: never */
+    uint64_t unpacked_size;         /* of the file then */
     struct trace_packed *packed;    /* UNPACKING */
     struct trace_place *place;      /* ACTIVE, RESTING, UNPACKING */
     struct trace_file *original;    /* COPY */
@@ -231,7 +234,8 @@ void trace_file_error(struct trace_file *f, enum trace_state state, const char *
 int64_t trace_file_deadline(
     const struct trace_file *f); /* when trace_file_quiet() has something to do; INT64_MAX: never */
 
-/* trace_packed.c: compressed files. */
+/* trace_packed.c: compressed files and captures. */
+bool trace_is_packed(const struct trace_head *h);
 void trace_packed_look(struct trace_file *f); /* open, not empty, and begins as a compressed one */
 size_t trace_packed_step(struct trace_file *f,
                          size_t most); /* UNPACKING: what it costs of the turn's bytes */
@@ -282,10 +286,11 @@ void trace_break(struct em_trace *t, const char *what);
 
 static inline uint64_t trace_lag(const struct trace_file *f)
 {
-    return (f->state == TRACE_ACTIVE && f->size > f->pushed)      ? f->size - f->pushed
-           : f->state == TRACE_UNPACKING                          ? trace_packed_lag(f)
-           : f->state == TRACE_FRESH || f->state == TRACE_WAITING ? f->size
-                                                                  : 0;
+    return (f->state == TRACE_ACTIVE && f->size > f->pushed) ? f->size - f->pushed
+           : f->state == TRACE_UNPACKING                     ? trace_packed_lag(f)
+           : f->state == TRACE_FRESH || f->state == TRACE_WAITING
+               ? f->size - (f->unpacked_size < f->size ? f->unpacked_size : 0)
+               : 0;
 }
 
 #endif

@@ -188,7 +188,7 @@ static void on_report(void *arg, const struct em_report *r)
 
 static bool start_reader(struct trace_file *f, const struct em_reader_mark *from)
 {
-    f->reader = em_reader_new(on_report, f, from->offset ? from : NULL);
+    f->reader = em_reader_new(on_report, f, from->offset || from->encoding ? from : NULL);
     f->counted = (struct em_reader_stats) { 0 };
     f->grown_us = em_mono_us(f->trace->clock);
     f->idled = false;

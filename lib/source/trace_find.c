@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "evidence/unpack.h"
 #include "source/follow.h"
 
 static bool is_inode(const struct trace_file *f, const struct stat *st)
@@ -133,6 +132,8 @@ static bool settle(struct em_trace *t, struct trace_file *f)
         !(f->state == TRACE_FRESH && f->fd >= 0)) {
         if (f->state == TRACE_RESTING)
             trace_settle_copies(f);
+        if (f->is_capture && f->state == TRACE_WAITING)
+            trace_doubt(t, 1, 0); /* it had grown since it was read */
         trace_file_remove(t, f);
         return true;
     }
@@ -502,8 +503,8 @@ void trace_look(struct em_trace *t, struct trace_file *f)
         trace_file_error(f, TRACE_UNREADABLE, "%s: %s", EM_LOG_TEXT(slice_of(f->path)), strerror(errno));
         return;
     }
-    f->is_packed = false;
-    if (unpack_find(t->look->bytes, t->look->n)) {
+    f->is_packed = f->is_capture = false;
+    if (trace_is_packed(t->look)) {
         trace_packed_look(f);
         return;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Compressed files that the patterns match. They are unpacked twice: at first to find out how much of the text was read already, from
+ * Compressed files, and packet captures, that the patterns match. They are unpacked twice: at first to find out how much of the text was read already, from
  * whatever file that was, then to read the rest. A place in one is a place in its text, so a file that was read and is compressed goes on
- * where it was. */
+ * where it was. A capture that grows is read again from its beginning, up to what it held when it was looked at, and the more seldom the
+ * larger it is. */
 #include "evidence/unpack.h"
 
 #include <errno.h>
@@ -12,12 +13,18 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "evidence/capture.h"
+#include "evidence/textin.h"
 #include "source/follow.h"
 
 enum {
     INPUT = 16 * 1024,
+    STEP_INPUT = 256 * 1024,     /* a capture may have no text for long */
+    INPUT_COST = 4,              /* it costs so much less of a turn's bytes than its text */
     SETTLE_US = 5 * 1000 * 1000, /* a file that is younger is still being written */
     PASS_OVER_COST = 4,          /* text that is only looked at costs so much less of a turn's bytes */
+    AGAIN_US = 5 * 1000 * 1000,  /* from one reading of a capture to the next, at least, and */
+    AGAIN_BYTES_US = 5,          /* bytes of it for each microsecond more: hundreds are read in one */
 };
 
 struct trace_packed {
@@ -66,23 +73,47 @@ static uint64_t packed_id(const struct trace_file *f)
     return id ? id : 1;
 }
 
+static const struct unpack_way *way_of(const void *p, size_t n)
+{
+    const struct unpack_way *way = unpack_find(p, n);
+
+    return !way && capture_recognise(p, n) ? &unpack_capture : way;
+}
+
+bool trace_is_packed(const struct trace_head *h)
+{
+    return way_of(h->bytes, h->n) != NULL;
+}
+
+/* The next bytes of the file; of a capture only those that it held when it was looked at. */
+static ssize_t read_in(const struct trace_file *f)
+{
+    struct trace_packed *p = f->packed;
+    size_t n = sizeof p->in;
+
+    if (f->is_capture && f->size - p->took < n)
+        n = (size_t)(f->size - p->took);
+    return pread(f->fd, p->in, n, (off_t)p->took);
+}
+
 static bool rewind_it(struct trace_file *f, struct trace_packed *p)
 {
     const struct unpack_way *way;
     struct em_why why = { "" };
-    ssize_t n = pread(f->fd, p->in, sizeof p->in, 0);
+    ssize_t n;
 
     unpack_free(p->u);
     p->u = NULL;
-    if (n <= 0 || !(way = unpack_find(p->in, (size_t)n)) || !(p->u = unpack_new(way, &why))) {
+    p->took = p->made = 0;
+    p->tail_n = 0;
+    n = read_in(f);
+    if (n <= 0 || !(way = way_of(p->in, (size_t)n)) || !(p->u = unpack_new(way, &why))) {
         trace_file_error(f, TRACE_UNREADABLE, "%s: %s", EM_LOG_TEXT(slice_of(f->path)),
                          n < 0 ? strerror(errno) : why.text);
         return false;
     }
     p->next = p->in;
     p->in_n = (size_t)n;
-    p->took = p->made = 0;
-    p->tail_n = 0;
     return true;
 }
 
@@ -90,9 +121,11 @@ static bool rewind_it(struct trace_file *f, struct trace_packed *p)
 static bool must_wait(const struct trace_file *f)
 {
     const struct em_trace *t = f->trace;
-    int64_t age_us = em_wall_us(t->clock) - f->mtime_ns / 1000;
+    int64_t age_us = em_wall_us(t->clock) - f->mtime_ns / 1000,
+            since_us = em_mono_us(t->clock) - f->unpacked_us;
 
-    if (age_us >= 0 && age_us < SETTLE_US)
+    if (f->is_capture ? f->unpacked_us && since_us < AGAIN_US + (int64_t)(f->size / AGAIN_BYTES_US)
+                      : age_us >= 0 && age_us < SETTLE_US)
         return true;
     for (size_t i = 0; i < t->files_n; i++) {
         const struct trace_file *other = t->file[i];
@@ -136,6 +169,7 @@ void trace_packed_look(struct trace_file *f)
     struct em_trace *t = f->trace;
 
     f->is_packed = true;
+    f->is_capture = way_of(t->look->bytes, t->look->n) == &unpack_capture;
     if (is_known(f))
         return;
     if (must_wait(f)) {
@@ -151,6 +185,8 @@ void trace_packed_look(struct trace_file *f)
         return;
     }
     f->packed->most = t->unpacked_max;
+    f->unpacked_us = em_mono_us(t->clock);
+    f->unpacked_size = f->size;
     if (rewind_it(f, f->packed))
         f->state = TRACE_UNPACKING;
 }
@@ -247,6 +283,8 @@ static void own(struct trace_file *f, struct trace_place *place)
     place->samples = p->samples;
     place->ended = place->rested = false;
     place->packed = 0;
+    if (f->is_capture)
+        place->mark.encoding = TEXTIN_BYTES; /* whatever a body holds */
     f->dirty = true;
     f->error[0] = '\0';
     trace_file_named(f);
@@ -299,6 +337,18 @@ static void finish(struct trace_file *f)
     next_one(f->trace);
 }
 
+/* There was no text in it before. */
+static struct trace_place *empty_place(const struct trace_file *f)
+{
+    const struct em_trace *t = f->trace;
+
+    for (size_t i = 0; i < t->places_n; i++)
+        if (!t->place[i]->owner && t->place[i]->mark.offset == 0 && t->place[i]->inode == f->inode &&
+            t->place[i]->device == f->device)
+            return t->place[i];
+    return NULL;
+}
+
 /* The first pass is over. */
 static void decide(struct trace_file *f)
 {
@@ -309,8 +359,8 @@ static void decide(struct trace_file *f)
     bool all = note || was_read(f, best);
 
     p->most = p->made;
-    place = note ? note : best && !best->owner ? best : trace_place_new(t);
-    if (!place) {
+    place = note ? note : best && !best->owner ? best : empty_place(f);
+    if (!place && !(place = trace_place_new(t))) {
         trace_break(t, "no memory");
         return;
     }
@@ -319,7 +369,9 @@ static void decide(struct trace_file *f)
         place->mark = best->mark;
     own(f, place);
     if (all && place != best) {
-        place->mark = (struct em_reader_mark) { .offset = p->made, .format = EM_FORMAT_UNKNOWN };
+        place->mark = (struct em_reader_mark) { .offset = p->made,
+                                                .format = EM_FORMAT_UNKNOWN,
+                                                .encoding = place->mark.encoding };
         place->tail_size = (uint32_t)p->tail_n;
         place->tail_hash = em_hash(&em_hash_key_fixed, p->tail, p->tail_n);
     }
@@ -339,12 +391,14 @@ static const char *const wrongs[] = {
     [UNPACK_DAMAGED] = "are damaged",
     [UNPACK_BOMB] = "unpack to far more than a log does",
     [UNPACK_NO_MEMORY] = "want more memory to be unpacked than is allowed",
+    [UNPACK_FOREIGN] = "have a link layer that is not known: capture Ethernet, or on \"any\"",
 };
 
 /* Unpacks some, at most `room`. False: it ends here, and wrong and whole say how. */
 static bool unpack_some(struct trace_file *f, uint8_t *to, size_t room, size_t *made)
 {
     struct trace_packed *p = f->packed;
+    const uint64_t enough = p->took + STEP_INPUT;
     enum unpack_result r = UNPACK_GOES_ON;
     ssize_t n = 1;
 
@@ -352,20 +406,19 @@ static bool unpack_some(struct trace_file *f, uint8_t *to, size_t room, size_t *
     room = p->most - p->made < room ? (size_t)(p->most - p->made) : room;
     if (room == 0 && p->second)
         return false; /* where the first pass ended */
-    while (room > 0 && *made == 0 && r == UNPACK_GOES_ON && n > 0) {
+    while (room > 0 && *made == 0 && r == UNPACK_GOES_ON && n > 0 && p->took < enough) {
         size_t before = p->in_n;
 
         r = unpack_step(p->u, &p->next, &p->in_n, to, room, made);
         p->took += before - p->in_n;
         if (*made == 0 && r == UNPACK_GOES_ON && p->in_n > 0 && p->in_n == before)
             r = UNPACK_DAMAGED;
-        if (*made == 0 && r == UNPACK_GOES_ON && p->in_n == 0 &&
-            (n = pread(f->fd, p->in, sizeof p->in, (off_t)p->took)) > 0) {
+        if (*made == 0 && r == UNPACK_GOES_ON && p->in_n == 0 && (n = read_in(f)) > 0) {
             p->next = p->in;
             p->in_n = (size_t)n;
         }
     }
-    if (*made > 0 && r == UNPACK_GOES_ON)
+    if (r == UNPACK_GOES_ON && (*made > 0 || p->took >= enough))
         return true;
     p->whole = room > 0 && r == UNPACK_GOES_ON && n == 0 && unpack_whole(p->u);
     if (room == 0)
@@ -405,12 +458,14 @@ size_t trace_packed_step(struct trace_file *f, size_t most)
     struct trace_packed *p = f->packed;
     uint8_t *text = f->trace->chunk;
     size_t before = p->tail_n, made, room = most < TRACE_CHUNK ? most : TRACE_CHUNK;
+    uint64_t took = p->took;
     struct stat st;
     bool more;
 
     memcpy(text, p->tail, before);
     more = unpack_some(f, text + before, room, &made);
     p->made += made;
+    took = p->took - took;
     if (made > 0 && !p->second)
         look_for_places(f, text, before, made);
     else if (made > 0)
@@ -418,11 +473,12 @@ size_t trace_packed_step(struct trace_file *f, size_t most)
     if (f->state != TRACE_UNPACKING || f->trace->broken)
         return made;
     keep_tail(p, text, before + made);
-    if (!more && (fstat(f->fd, &st) != 0 || (uint64_t)st.st_size != f->size))
+    if (!more && (fstat(f->fd, &st) != 0 ||
+                  (f->is_capture ? (uint64_t)st.st_size < f->size : (uint64_t)st.st_size != f->size)))
         trace_file_again(f); /* it was not finished */
     else if (!more && !p->second)
         decide(f);
     else if (!more)
         finish(f);
-    return made / (p == f->packed && p->second ? 1 : PASS_OVER_COST) + 1;
+    return made / (p == f->packed && p->second ? 1 : PASS_OVER_COST) + (size_t)took / INPUT_COST + 1;
 }

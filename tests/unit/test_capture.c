@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "evidence/capture.h"
 #include "evidence/scan.h"
+#include "evidence/unpack.h"
 #include "harness.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024, PACKET_MAX = 70000 };
@@ -358,6 +359,63 @@ START_TEST(cut_and_changed)
 }
 END_TEST
 
+static bool take(void *arg, const char *p, size_t n)
+{
+    buf_bytes(arg, p, n);
+    return true;
+}
+
+static void unpack_in_pieces(const struct buf *file, size_t piece, size_t room, struct buf *text)
+{
+    struct em_why why;
+    struct unpack *u = unpack_new(&unpack_capture, &why);
+    uint8_t out[256];
+
+    ck_assert_ptr_nonnull(u);
+    for (size_t at = 0; at < file->n; at += piece) {
+        size_t n = file->n - at < piece ? file->n - at : piece, made;
+        const uint8_t *in = file->p + at;
+
+        do {
+            ck_assert_int_eq(unpack_step(u, &in, &n, out, room, &made), UNPACK_GOES_ON);
+            buf_bytes(text, out, made);
+            ck_assert(n == 0 || made > 0);
+        } while (made > 0);
+    }
+    ck_assert(unpack_whole(u));
+    unpack_free(u);
+}
+
+/* Captures that grow have the text that they have when they are read at once. */
+START_TEST(piece_by_piece)
+{
+    static const size_t pieces[] = { 1, 7, 100, 4096 };
+    const struct shape *y = &shapes[_i];
+    struct buf file = buf_heap(FILE_MAX), want = buf_heap(FILE_MAX);
+    struct em_why why;
+
+    begin(&file, y->link);
+    put_udp(y, message(1), &file);
+    put_tcp(y, 5061, 9, message(2), 100, &file);
+    put_udp(y, message(3), &file);
+    put_tcp(y, 5061, 109, message(2) + 100, strlen(message(2)) - 100, &file);
+    if (!capture_recognise(file.p, file.n))
+        return;
+    OK(capture_read(fmemopen(file.p, file.n, "r"), take, &want, &why));
+    ck_assert_uint_gt(want.n, 3 * strlen(message(1)));
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct buf got = buf_heap(FILE_MAX);
+
+        unpack_in_pieces(&file, pieces[i], i % 2 ? 256 : 5, &got);
+        ck_assert_msg(got.n == want.n && memcmp(got.p, want.p, want.n) == 0,
+                      "pieces of %zu: %zu of %zu bytes", pieces[i], got.n, want.n);
+        buf_fini(&got);
+    }
+    buf_fini(&want);
+    buf_fini(&file);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("capture");
@@ -368,5 +426,6 @@ int main(void)
     tcase_add_test(t, a_gap_costs_its_messages);
     tcase_add_test(t, many_streams);
     tcase_add_loop_test(t, cut_and_changed, 0, 2);
+    tcase_add_loop_test(t, piece_by_piece, 0, SHAPES_N);
     return em_run();
 }

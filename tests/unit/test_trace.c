@@ -15,7 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "evidence/capture.h"
 #include "harness.h"
 #include "net/net_ops.h"
 #include "source/follow.h"
@@ -1763,6 +1765,170 @@ START_TEST(old_compressed_files_stay_old)
 }
 END_TEST
 
+/* --- packet captures ------------------------------------------------------------------------------------------------- */
+
+static void le(struct buf *b, uint32_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        buf_u8(b, (uint8_t)(value >> 8 * i));
+}
+
+enum { PCAP, PCAPNG, KINDS };
+
+static void put_capture_head(const char *name, int kind)
+{
+    uint8_t room[64];
+    struct buf b = buf_over(room, sizeof room);
+    static const uint32_t pcap[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 262144, 101 },
+                          ng[] = { 0x0a0d0d0a, 28, 0x1a2b3c4d, 1,      UINT32_MAX,
+                                   UINT32_MAX, 28,                           /* section */
+                                   1,          20, 101,        262144, 20 }; /* interface */
+    const uint32_t *head = kind == PCAP ? pcap : ng;
+
+    for (size_t i = 0; i < (kind == PCAP ? sizeof pcap : sizeof ng) / sizeof *pcap; i++)
+        le(&b, head[i], 4);
+    put_bytes(at(name), (const char *)b.p, b.n);
+}
+
+/* Raw IPv4 and UDP around it. */
+static void packet(struct buf *b, const char *text)
+{
+    size_t n = strlen(text);
+
+    buf_bytes(b, "\x45\0", 2);
+    buf_u16(b, (uint16_t)(n + 28));
+    buf_bytes(b, "\0\0\0\0\x40\x11\0\0\xc0\0\2\1\xc0\0\2\2\x13\xc4\x13\xc4", 20);
+    buf_u16(b, (uint16_t)(n + 8));
+    buf_u16(b, 0);
+    buf_bytes(b, text, n);
+}
+
+/* A call that failed, as one record. */
+static size_t record(int kind, char *to, size_t size)
+{
+    uint8_t room[1024];
+    struct buf p = buf_over(room, sizeof room), b = buf_over(to, size);
+    char text[512];
+    size_t padding;
+
+    snprintf(text, sizeof text,
+             "BYE sip:anna@contoso.example SIP/2.0\r\nCall-ID: call-%llu\r\nCSeq: 2 BYE\r\n"
+             "ms-client-diagnostics: 23; reason=\"Call failed\"\r\nContent-Length: 0\r\n\r\n",
+             (unsigned long long)written++);
+    packet(&p, text);
+    padding = -p.n & 3;
+    if (kind == PCAPNG) {
+        le(&b, 6, 4);
+        le(&b, (uint32_t)(32 + p.n + padding), 4);
+        le(&b, 0, 4);
+    }
+    le(&b, 1443434400, 4);
+    le(&b, (uint32_t)written, 4);
+    le(&b, (uint32_t)p.n, 4);
+    le(&b, (uint32_t)p.n, 4);
+    buf_bytes(&b, p.p, p.n);
+    if (kind == PCAPNG) {
+        le(&b, 0, (int)padding);
+        le(&b, (uint32_t)(32 + p.n + padding), 4);
+    }
+    ck_assert(!b.full);
+    return b.n;
+}
+
+static void put_packets(const char *name, int kind, unsigned messages)
+{
+    char bytes[2048];
+
+    for (unsigned i = 0; i < messages; i++)
+        put_bytes(at(name), bytes, record(kind, bytes, sizeof bytes));
+}
+
+static void check_captures(const char *what)
+{
+    struct em_totals t;
+
+    run(20 * EM_US_PER_S);
+    wait_s(15);
+    t = totals();
+    ck_assert_msg(t.messages == written && t.calls == written && t.malformed == 0 && row().error[0] == '\0',
+                  "%s: %llu messages, %llu calls, %llu malformed of %llu; %s", what,
+                  (unsigned long long)t.messages, (unsigned long long)t.calls,
+                  (unsigned long long)t.malformed, (unsigned long long)written, row().error);
+}
+
+START_TEST(captures_are_followed)
+{
+    char bytes[2048];
+    size_t n;
+
+    if (!capture_recognise("\xd4\xc3\xb2\xa1", 4)) /* a build without libpcap */
+        return;
+    pattern("logs/*.pcap*");
+    put_capture_head("logs/a.pcap", _i);
+    check_captures("nothing yet");
+    put_packets("logs/a.pcap", _i, 3);
+    check_captures("begun");
+    put_packets("logs/a.pcap", _i, 2);
+    n = record(_i, bytes, sizeof bytes);
+    written--;
+    put_bytes(at("logs/a.pcap"), bytes, 30);
+    check_captures("within a record");
+    put_bytes(at("logs/a.pcap"), bytes + 30, n - 30);
+    written++;
+    down();
+    put_packets("logs/a.pcap", _i, 2);
+    check_captures("while nobody ran");
+    down();
+    check_captures("after a restart");
+    put_packets("logs/a.pcap", _i, 1);
+    up(); /* no turn of the loop */
+    move("logs/a.pcap", "logs/a.pcap1");
+    put_capture_head("logs/a.pcap", _i);
+    put_packets("logs/a.pcap", _i, 2);
+    put_packets("logs/a.pcap1", _i, 1);
+    check_captures("rotated");
+    down();
+    move("logs/a.pcap1", "logs/a.pcap2");
+    put_packets("logs/a.pcap", _i, 1);
+    check_captures("rotated while nobody ran");
+    ck_assert_uint_eq(trace->places_n, 2);
+    for (int i = 0; i < 30; i++) { /* never quiet */
+        put_packets("logs/a.pcap", _i, 1);
+        wait_s(1);
+    }
+    ck_assert_uint_ge(totals().messages + 10, written);
+    check_captures("quiet again");
+    ck_assert_uint_eq(doubts().missed, 0);
+}
+END_TEST
+
+/* With from_start = no; and what does not go. */
+START_TEST(captures_that_are_not_read)
+{
+    if (!capture_recognise("\xd4\xc3\xb2\xa1", 4))
+        return;
+    pattern("logs/*");
+    from_start = false;
+    put_capture_head("logs/a", _i);
+    put_packets("logs/a", _i, 5);
+    written = 0;
+    check_captures("old");
+    written = 100;
+    put_packets("logs/a", _i, 2);
+    written = 2;
+    check_captures("new");
+    put_bytes(at("logs/a"), "\1\2\3\4\5\6\7\10\377\377\377\377\377\377\377\377", 16);
+    wait_s(20);
+    ck_assert_msg(strstr(row().error, "its packet capture data are damaged"), "%s", row().error);
+    ck_assert_uint_eq(totals().messages, written);
+    delete ("logs/a");
+    wait_s(20);
+    put_bytes(at("logs/b"), "\xd4\xc3\xb2\xa1\2\0\4\0\0\0\0\0\0\0\0\0\0\0\4\0\x7f\0\0\0", 24);
+    wait_s(20);
+    ck_assert_msg(strstr(row().error, "link layer that is not known"), "%s", row().error);
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("files");
@@ -1787,6 +1953,8 @@ int main(void)
     tcase_add_test(t, a_damaged_compressed_file_yields_what_it_holds);
     tcase_add_test(t, bombs_end);
     tcase_add_test(t, old_compressed_files_stay_old);
+    tcase_add_loop_test(t, captures_are_followed, 0, KINDS);
+    tcase_add_loop_test(t, captures_that_are_not_read, 0, KINDS);
     tcase_add_test(t, a_copy_that_went_on_unseen);
     tcase_add_test(t, shorter_copies_of_a_longer_file);
     tcase_add_test(t, endless_lines_and_nuls_take_no_memory);
