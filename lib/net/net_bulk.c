@@ -11,7 +11,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,22 +435,6 @@ void em_bulk_info_event(struct em_bulk *bulk, uint32_t lane, struct em_tcp_info 
     info->soft_error = b->lane[lane].soft_error;
 }
 
-/* The ports from which the kernel would choose (ip(7)), or its usual ones. */
-static struct em_port_range usual_ports(void)
-{
-    static const char path[] = "/proc/sys/net/ipv4/ip_local_port_range";
-    struct em_port_range usual = { 32768, 60999 }, r = usual;
-    char text[32] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-
-    if (fd >= 0)
-        close(fd);
-    for (char *c = text; n > 0 && *c; c++)
-        *c = (char)(*c == '\t' ? '-' : *c == '\n' ? '\0' : *c);
-    return n > 0 && em_read_ports(text, &r) ? r : usual;
-}
-
 struct em_bulk *em_bulk_new_event(struct em_net *n, const struct em_bulk_conf *conf,
                                   const struct em_bulk_events *events, void *arg)
 {
@@ -465,7 +448,7 @@ struct em_bulk *em_bulk_new_event(struct em_net *n, const struct em_bulk_conf *c
         .is = { n->ops }, .net = (struct ev_net *)n, .conf = *conf, .events = *events, .arg = arg
     };
     b->conf.lanes_max = lanes;
-    b->usual = usual_ports();
+    b->usual = em_socket_usual_ports();
     b->epoll = epoll_create1(EPOLL_CLOEXEC);
     b->lane = calloc(lanes, sizeof *b->lane);
     b->idle = calloc(lanes, sizeof *b->idle);

@@ -54,6 +54,8 @@ extern const struct em_net_ops em_net_event_ops;
 int em_socket_open(const struct em_open *how, const struct em_clock *clock, int *fd);
 int em_socket_connect(const struct em_open *how, const struct em_clock *clock, int *fd);
 int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd);
+struct em_port_range
+em_socket_usual_ports(void); /* from which the kernel chooses (ip(7)); its defaults if it does not tell */
 bool em_socket_ttl(int fd, bool v6, uint8_t ttl); /* 0: the system's */
 bool em_socket_local(int fd, struct em_addr *a);
 struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len);

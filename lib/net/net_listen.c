@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Listening sockets: connections are accepted and datagrams taken a few at a time. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <assert.h>
@@ -114,13 +115,25 @@ static void on_datagram(evutil_socket_t fd, short what, void *arg)
     leave(l);
 }
 
+/* A port that nobody listens on is in use all the same while it is the source port of a connection that this machine made, and over TCP for
+ * a minute after its end (TIME_WAIT, RFC 9293 section 3.10.7.8), which SO_REUSEADDR does not change. */
 static void why_not(struct em_why *why, enum em_transport transport, const struct em_addr *at, int error)
 {
-    char endpoint[EM_ENDPOINT_MAX], buffer[128];
+    char endpoint[EM_ENDPOINT_MAX], buffer[128], hint[256] = "";
+    struct em_port_range usual = em_socket_usual_ports();
+    unsigned port = em_addr_port(at);
 
+    if (error == EADDRINUSE && port >= usual.first && port <= usual.last)
+        snprintf(
+            hint, sizeof hint,
+            "; if nothing listens there, it was the source port of a connection from this machine (over TCP "
+            "up to a minute ago): keep it free with sysctl net.ipv4.ip_local_reserved_ports=%u",
+            port);
+    else if (error == EMFILE)
+        snprintf(hint, sizeof hint, "; raise the limit of open files (ulimit -n), or listen on fewer ports");
     em_addr_endpoint(at, endpoint);
-    em_fail(why, EM_ERR_SYSTEM, "cannot listen on %s %s: %s", transport == EM_TRANSPORT_TCP ? "TCP" : "UDP",
-            endpoint, strerror_r(error, buffer, sizeof buffer));
+    em_fail(why, EM_ERR_SYSTEM, "cannot listen on %s %s: %s%s", transport == EM_TRANSPORT_TCP ? "TCP" : "UDP",
+            endpoint, strerror_r(error, buffer, sizeof buffer), hint);
 }
 
 struct em_listener *em_listen_event(struct em_net *n, enum em_transport transport, const struct em_addr *at,

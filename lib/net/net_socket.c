@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Sockets as this project wants them: non-blocking, close-on-exec, with ICMP errors told, bound into a range of source ports. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/opt.h"
 #include "net/net_event.h"
 
 struct em_addr em_addr_of(const struct sockaddr_storage *s, socklen_t len)
@@ -165,6 +167,21 @@ int em_socket_connect(const struct em_open *how, const struct em_clock *clock, i
         if (error != EADDRNOTAVAIL || !how->source_ports.first || ++try >= range_tries(how->source_ports))
             return error;
     }
+}
+
+struct em_port_range em_socket_usual_ports(void)
+{
+    static const char path[] = "/proc/sys/net/ipv4/ip_local_port_range";
+    struct em_port_range usual = { 32768, 60999 }, r = usual;
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    for (char *c = text; n > 0 && *c; c++)
+        *c = (char)(*c == '\t' ? '-' : *c == '\n' ? '\0' : *c);
+    return n > 0 && em_read_ports(text, &r) ? r : usual;
 }
 
 int em_socket_listen(enum em_transport transport, const struct em_addr *at, int *fd)

@@ -553,6 +553,25 @@ START_TEST(listening_twice_is_explained)
 }
 END_TEST
 
+START_TEST(a_source_port_is_no_free_port)
+{
+    enum em_transport transport = _i ? EM_TRANSPORT_TCP : EM_TRANSPORT_UDP;
+    struct server s = { 0 };
+    struct client c = { 0 };
+    struct em_addr local;
+    struct em_why why;
+
+    start_server(&s, transport, "127.0.0.1");
+    open_client(&c, transport, &s.at);
+    em_conn_local(c.conn, &local);
+    ck_assert_ptr_null(em_net_listen(net, transport, &local, &server_events, &s, &why));
+    ck_assert_ptr_nonnull(strstr(why.text, "it was the source port of a connection from this machine"));
+    ck_assert_ptr_nonnull(strstr(why.text, "ip_local_reserved_ports="));
+    em_conn_close(c.conn, true);
+    em_listener_close(s.l);
+}
+END_TEST
+
 struct found {
     bool done;
     size_t n, v4, v6;
@@ -758,6 +777,7 @@ int main(void)
     tcase_add_loop_test(t, no_descriptors_is_a_local_error, 0, 2);
     tcase_add_test(t, a_full_queue_is_an_error);
     tcase_add_loop_test(t, listening_twice_is_explained, 0, 2);
+    tcase_add_loop_test(t, a_source_port_is_no_free_port, 0, 2);
     tcase_add_test(t, names_resolve);
     tcase_add_loop_test(t, names_are_asked_for, 0, 3);
     tcase_add_test(t, timers_are_never_early);
