@@ -38,10 +38,16 @@ class Fault(NamedTuple):
     slow: bool = False  # is begun first
 
 
+def status_is_true(done, verdicts):
+    """0 only where media gets through everywhere."""
+    assert done.returncode == (0 if set(verdicts) <= {"ok", "degraded"} else 1), f"exit status {done.returncode}: {done.stdout}"
+
+
 def run_probe(lab, uris, *options, timeout=TIMEOUT_S):
-    out = lab.inside.run(firewall.CLI, "probe", "--json", "--timeout", timeout, *options, *uris, check=False).stdout
-    rows = [json.loads(line) for line in out.splitlines()]
-    assert {row["uri"] for row in rows} == set(uris), out
+    done = lab.inside.run(firewall.CLI, "probe", "--json", "--timeout", timeout, *options, *uris, check=False)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["uri"] for row in rows} == set(uris), done.stdout
+    status_is_true(done, (row["verdict"] for row in rows))
     return rows
 
 
@@ -76,9 +82,11 @@ def swept(first, last, payload="stun", **wanted):
         rows = []
         for transport in fault.transports:
             for host in (firewall.OUT4, firewall.OUT6):
-                out = lab.inside.run(firewall.CLI, "sweep", "--json", f"--{transport}", "--timeout", "1", "--payload", payload, host,
-                                     f"{first}-{last}", check=False).stdout
-                got = {port: e["verdict"] for e in json.loads(out)["exceptions"] for port in range(e["first"], e["last"] + 1)}
+                done = lab.inside.run(firewall.CLI, "sweep", "--json", f"--{transport}", "--timeout", "1", "--payload", payload, host,
+                                      f"{first}-{last}", check=False)
+                result = json.loads(done.stdout)
+                status_is_true(done, result["verdicts"])
+                got = {port: e["verdict"] for e in result["exceptions"] for port in range(e["first"], e["last"] + 1)}
                 rows += [Row(f"{payload} {transport} {host}:{port}", frozenset(want_of(port, fault)), got.get(port, "ok"), "")
                          for port in range(first, last + 1)]
         return rows
