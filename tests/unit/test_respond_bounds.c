@@ -151,9 +151,9 @@ static const struct em_net_ops ops = {
 };
 static struct em_net net = { &ops };
 
-static void start(void)
+static void start_with_rate(uint64_t rate)
 {
-    struct em_respond_conf conf = { .ports = { 50000, 50000 }, .udp = true, .tcp = true };
+    struct em_respond_conf conf = { .ports = { 50000, 50000 }, .udp = true, .tcp = true, .rate = rate };
 
     now = (struct em_clock_fake) { .mono = 1000 * EM_US_PER_S, .seed = 1 };
     the_clock = em_clock_fake(&now);
@@ -163,6 +163,11 @@ static void start(void)
     ck_assert_int_eq(em_responder_start(&net, &conf, &responder, NULL), 0);
     ck_assert_uint_eq(listeners_n, 2);
     ck_assert_int_eq(listeners[0].transport, EM_TRANSPORT_UDP);
+}
+
+static void start(void)
+{
+    start_with_rate(0);
 }
 
 /* Everything that was opened is closed. */
@@ -468,6 +473,49 @@ START_TEST(all_ports_or_none)
 }
 END_TEST
 
+/* Bytes of answers to a hundred requests that come at once. */
+static uint64_t answered_of_many(void)
+{
+    uint8_t bytes[64];
+    size_t n = request(bytes);
+    uint64_t sum = 0;
+
+    for (int i = 0; i < 100; i++) {
+        sent_to_n = 0;
+        listeners[0].events.datagram(listeners[0].arg, &listeners[0].is, bytes, n, &peer);
+        sum += sent_to_n;
+    }
+    return sum;
+}
+
+/* What was not sent in one second is not sent on top in another. The answer that begins within the rate is sent whole. */
+START_TEST(of_all_together_no_more_is_sent_than_the_rate)
+{
+    enum { RATE = 1000 };
+    static const struct {
+        int64_t wait_us;
+        uint64_t may;
+    } rows[] = {
+        { 0, RATE }, { EM_US_PER_S / 2, RATE / 2 }, { EM_US_PER_S, RATE }, { 60 * EM_US_PER_S, RATE }
+    };
+    struct em_respond_stats stats;
+
+    start_with_rate(RATE);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint64_t sum;
+
+        wait_us(rows[i].wait_us);
+        sum = answered_of_many();
+        ck_assert_uint_gt(sum, rows[i].may - SENT_MAX / 4);
+        ck_assert_uint_lt(sum, rows[i].may + SENT_MAX / 4);
+        ck_assert_uint_eq(answered_of_many(), 0);
+    }
+    em_responder_stats(responder, &stats);
+    ck_assert_uint_eq(stats.answers + stats.refused, 2 * 100 * sizeof rows / sizeof *rows);
+    stop();
+}
+END_TEST
+
 int main(void)
 {
     TCase *t = em_case("respond_bounds");
@@ -478,6 +526,7 @@ int main(void)
     tcase_add_test(t, quiet_clients_are_closed);
     tcase_add_test(t, of_too_many_the_quietest_goes);
     tcase_add_test(t, datagrams);
+    tcase_add_test(t, of_all_together_no_more_is_sent_than_the_rate);
     tcase_add_test(t, all_ports_or_none);
     return em_run();
 }
