@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * edgemedia graph: the graphs of the web page as SVG files, from what a running edgemediad remembers. */
+ * edgemedia graph: the graphs of the web page as SVG and PNG files, from what a running edgemediad remembers. */
 #include "cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include <json-c/json.h>
 
 #include "cli/daemon.h"
 #include "cli/graph.h"
+#include "cli/png.h"
 #include "cli/put.h"
 #include "cli/view.h"
 #include "expo/graph.h"
@@ -19,7 +22,7 @@ enum { SERIES_MAX = 512, PATH_SIZE = 1024, TITLE_SIZE = 512 };
 
 struct conf {
     struct cli_graph_of of;
-    const char *output;
+    const char *output, *format;
 };
 
 static const struct em_opt options[] = {
@@ -29,6 +32,8 @@ static const struct em_opt options[] = {
       "Edge of verdicts, round-trips and retransmits" },
     { "check", 'c', EM_OPT_TEXT, "NAME", NULL, 0, 0, offsetof(struct conf, of.check),
       "Of that edge only this check or range" },
+    { "format", 'f', EM_OPT_TEXT, "FORMAT", NULL, 0, 0, offsetof(struct conf, format),
+      "svg or png; else what FILE ends in, or svg" },
     { "output", 'o', EM_OPT_TEXT, "FILE", NULL, 0, 0, offsetof(struct conf, output),
       "Write it to FILE instead of standard output" },
     { "socket", 's', EM_OPT_TEXT, "PATH", CLI_SOCKET_DEFAULT, 0, 0, offsetof(struct conf, of.socket),
@@ -39,12 +44,13 @@ static const struct em_opt options[] = {
 static const struct em_opt_program program = {
     .name = "edgemedia graph",
     .usage = "[OPTION]... [GRAPH]",
-    .summary = "Draws what a running edgemediad remembers as an SVG file, for tickets.",
+    .summary = "Draws what a running edgemediad remembers as SVG or PNG, for tickets.",
     .options = options,
     .notes = "GRAPH: calls (the default), codes, flags, media, relays, domains; of one edge\n"
              "verdicts, round-trips, retransmits. Of log files: edgemedia scan --report.\n"
              "Exit status: 0 drawn; 2 no answer, wrong usage, or it cannot be written.\n\n"
-             "  edgemedia graph --range 7d --edge oslo --output oslo.svg verdicts\n",
+             "  edgemedia graph --range 7d --edge oslo --output oslo.svg verdicts\n"
+             "  edgemedia graph --output calls.png\n",
 };
 
 /* The graphs of the page. A label is made of the members of a series that are there. */
@@ -222,6 +228,29 @@ static int deliver(const struct conf *conf, struct buf *out)
     return cli_put("graph", conf->output, out, &why) < 0 ? cli_fail("%s", why.text) : CLI_GOOD;
 }
 
+static int deliver_png(const struct conf *conf, const struct buf *svg)
+{
+    struct buf png = buf_heap(CLI_OUTPUT_MAX);
+    struct em_why why;
+    int result = cli_png(svg, &png, &why) < 0 ? cli_fail("%s", why.text) : deliver(conf, &png);
+
+    buf_fini(&png);
+    return result;
+}
+
+/* False: there is no such format. */
+static bool format_of(const struct conf *conf, bool *png)
+{
+    const char *name = conf->output ? conf->output : "", *end = strrchr(name, '.');
+
+    if (!conf->format) {
+        *png = end && strcasecmp(end, ".png") == 0;
+        return true;
+    }
+    *png = strcmp(conf->format, "png") == 0;
+    return *png || strcmp(conf->format, "svg") == 0;
+}
+
 static int graph(int argc, char **argv)
 {
     struct conf conf = { 0 };
@@ -229,7 +258,7 @@ static int graph(int argc, char **argv)
     struct buf out = buf_heap(CLI_OUTPUT_MAX);
     const char *name;
     int first = 0, result;
-    bool done;
+    bool done, png = false;
 
     result = cli_options(&program, &conf, argc, argv, &first, &done);
     if (done)
@@ -241,10 +270,14 @@ static int graph(int argc, char **argv)
                                      "verdicts, round-trips or retransmits");
     else if (kind->of_edge && !conf.of.edge)
         result = cli_usage(&program, "%s is of one edge: give --edge", name);
+    else if (!format_of(&conf, &png))
+        result = cli_usage(&program, "a graph is drawn as svg or png");
+    else if (png && !conf.output && isatty(STDOUT_FILENO))
+        result = cli_usage(&program, "a PNG is nothing for a terminal: give --output");
     else if ((result = fetch(&conf.of, kind, false, &out)) == CLI_GOOD)
-        result = deliver(&conf, &out);
+        result = png ? deliver_png(&conf, &out) : deliver(&conf, &out);
     buf_fini(&out);
     return result;
 }
 
-const struct cli_command cli_graph = { "graph", "draw what the daemon remembers as SVG", graph };
+const struct cli_command cli_graph = { "graph", "draw what the daemon remembers as SVG or PNG", graph };

@@ -57,7 +57,7 @@ _edgemedia() {
         files='--no-such-option'
         ;;
     graph)
-        options='--range= --edge= --check= --output= --socket= --help --version'
+        options='--range= --edge= --check= --format= --output= --socket= --help --version'
         files='--output|--socket'
         ;;
     report)

@@ -52,6 +52,9 @@ static struct library {
 #ifdef EM_LATE_EVENT_OPENSSL
     [LATE_EVENT_OPENSSL] = { .file = EM_LATE_EVENT_OPENSSL, .what = "TLS of the web endpoint" },
 #endif
+#ifdef EM_LATE_RSVG
+    [LATE_RSVG] = { .file = EM_LATE_RSVG, .what = "graphs as PNG" },
+#endif
 #ifdef EM_LATE_JSON
     [LATE_JSON] = { .file = EM_LATE_JSON, .what = "JSON" },
 #endif

@@ -37,6 +37,7 @@ enum late_library {
     LATE_MATH,
     LATE_CURL,
     LATE_EVENT_OPENSSL,
+    LATE_RSVG,
     LATE_PLUGIN_FIRST,
     LATE_JSON = LATE_PLUGIN_FIRST,
     LATE_NETSNMP,

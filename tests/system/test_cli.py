@@ -24,6 +24,7 @@ import termios
 import threading
 import time
 import xml.etree.ElementTree
+import zlib
 
 SRC, BUILD = os.environ.get("EM_SRCDIR", "."), os.environ.get("EM_BUILDDIR", ".")
 sys.path[:0] = [f"{SRC}/tests", f"{SRC}/tests/system", f"{SRC}/demo"]
@@ -682,6 +683,43 @@ def test_report_of_the_daemon_stands_alone_and_hostile_text_stays_text():
     with Daemon([]) as d:
         assert "not a JSON object" in cli("report", "-s", d.path, want=2)[2]
     assert "edgemediad" in cli("report", "-s", "/nowhere", want=2)[2]
+
+
+def pixels_of(png):
+    """(width, height, the colours) of a PNG of 8 bits RGB."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n"), png[:20]
+    chunks, at = {}, 8
+    while at < len(png):
+        size, = struct.unpack(">I", png[at:at + 4])
+        kind, body = png[at + 4:at + 8], png[at + 8:at + 8 + size]
+        assert struct.unpack(">I", png[at + 8 + size:at + 12 + size])[0] == zlib.crc32(kind + body), kind
+        chunks[kind] = chunks.get(kind, b"") + body
+        at += 12 + size
+    width, height, depth, colour = struct.unpack(">IIBB", chunks[b"IHDR"][:10])
+    raw = zlib.decompress(chunks[b"IDAT"])
+    assert (depth, colour, b"IEND" in chunks) == (8, 2, True) and len(raw) == height * (1 + 3 * width)
+    return width, height, len(set(raw))
+
+
+def test_graph_is_the_same_image_as_png():
+    series = [{"series": "media_failures", "values": [0, 7, 0, 1]}]
+    with tempfile.TemporaryDirectory(prefix="em-graph-") as where, Daemon(dict(HISTORY, series=series)) as d:
+        svg = xml.etree.ElementTree.fromstring(cli("graph", "-s", d.path, want=0)[1])
+        done = subprocess.run([CLI, "graph", "-s", d.path, "-f", "png"], capture_output=True, check=False, timeout=20)
+        if b"no librsvg" in done.stderr:
+            assert done.returncode == 2 and not done.stdout
+            return "this build has no librsvg"
+        assert done.returncode == 0, done.stderr
+        width, height, values = pixels_of(done.stdout)
+        assert (width, height) == tuple(2 * int(side) for side in svg.get("viewBox").split()[2:]) and values > 10, (width, height, values)
+        cli("graph", "-s", d.path, "-o", f"{where}/G.PNG", want=0)
+        with open(f"{where}/G.PNG", "rb") as f:
+            assert f.read() == done.stdout
+        cli("graph", "-s", d.path, "-f", "svg", "-o", f"{where}/g.png", want=0)
+        with open(f"{where}/g.png", "rb") as f:
+            assert b"<svg" in f.read(200)
+        assert "svg or png" in cli("graph", "-s", d.path, "-f", "gif", want=2)[2]
+    return None
 
 
 def test_graph_is_written_whole_and_refuses_what_is_wrong():
