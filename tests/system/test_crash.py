@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -23,7 +24,7 @@ BUILD = os.environ.get("EM_BUILDDIR", ".")
 KILLS = int(os.environ.get("EM_KILLS", "100"))
 SEED = int(os.environ.get("EM_SEED", str(random.randrange(1 << 31))))
 LONGEST_S = 0.8 if sanitized() else 0.4  # a process lives up to so long
-ALONE_S = 0.4  # the writer goes on so long without a process that has looked at its files
+ALONE_S = 0.25  # with LONGEST_S less than the 1.2 s of a generation of 1500 records
 RECORDS = 24000  # at PACE_US each the generator is at it for about as long as the kills go on
 PACE_US = 800
 TOTALS = ("bytes", "messages", "reports", "duplicates", "unkeyed", "malformed", "calls", "media_failures", "code_23", "tcp_nat_check",
@@ -39,34 +40,49 @@ def generator(logs, truth, rotate_every, late, form):
                             stdin=subprocess.DEVNULL)
 
 
-def looks_at_the_files(daemon, writer):
-    """Starts it, until it has looked. On a busy machine a start may outlast a whole generation of a file, which nobody could read then: after a
-    while the writer waits."""
-    begin, waits = time.monotonic(), False
+class Alone:
+    """The writer may go on for ALONE_S without a process that has looked at its files, then it waits. On a busy machine a start, or an end in the middle
+    of a write to the disk, may outlast a whole generation of a file, which nobody could read then. A thread stops it: a question to a process that
+    waits for the disk has no answer in time either."""
 
-    def has_looked():
-        nonlocal waits
-        if not waits and time.monotonic() - begin > ALONE_S:
-            writer.send_signal(signal.SIGSTOP)
-            waits = True
-        return daemon.answers() and daemon.status()["sources"][0]["state"] != "starting"
+    def __init__(self, writer):
+        self.writer, self.timer, self.lock, self.waits = writer, None, threading.Lock(), False
 
-    daemon.spawn()
-    try:
-        wait_for("its first look at the files", has_looked, 20)
-    finally:
-        if waits:
-            writer.send_signal(signal.SIGCONT)
+    def stop(self):
+        with self.lock:
+            if self.timer and self.writer.poll() is None:
+                self.writer.send_signal(signal.SIGSTOP)
+                self.waits = True
+
+    def begins(self):
+        self.timer = threading.Timer(ALONE_S, self.stop)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def ends(self):
+        with self.lock:
+            if self.timer:
+                self.timer.cancel()
+            self.timer = None
+            if self.waits:
+                self.writer.send_signal(signal.SIGCONT)
+            self.waits = False
 
 
-def live_and_be_killed(daemon, rng, writer, look):
+def has_looked(daemon):
+    return daemon.answers() and daemon.status()["sources"][0]["state"] != "starting"
+
+
+def live_and_be_killed(daemon, rng, alone, look):
     """look: it lives until it has looked at the files at least; otherwise it may be killed at any moment of its start, too."""
+    daemon.spawn()
     if look:
-        looks_at_the_files(daemon, writer)
-    else:
-        daemon.spawn()
+        wait_for("its first look at the files", lambda: has_looked(daemon), 20)
+        alone.ends()
     time.sleep(rng.uniform(0, LONGEST_S))
     assert daemon.process.poll() is None, f"edgemediad ended with {daemon.process.returncode}: {daemon.log_text()}"
+    if look:
+        alone.begins()
     daemon.process.send_signal(signal.SIGKILL)
     assert daemon.process.wait(20) == -signal.SIGKILL
     daemon.process = None
@@ -106,16 +122,21 @@ def killed_while_reading(pattern, rotate_every, look, enough, late=20, form="ocs
         os.mkdir(f"{d}/logs")
         truth = f"{d}/truth.json"
         writer = generator(f"{d}/logs", truth, rotate_every, late, form)
+        alone = Alone(writer)
         try:
             with Daemon(d, f'source "trace" {{ type = trace path = "{d}/logs/{pattern}" }}\n') as daemon:
+                if look:
+                    alone.begins()
                 while not enough(kills, writer.poll() is None):
-                    live_and_be_killed(daemon, rng, writer, look)
+                    live_and_be_killed(daemon, rng, alone, look)
                     kills += 1
+                alone.ends()
                 assert writer.wait(90) == 0
                 with open(truth, encoding="utf-8") as f:
                     want = counters(json.load(f))
                 check_against(daemon, want)
         finally:
+            alone.ends()
             if writer.poll() is None:
                 writer.kill()
             writer.wait()
